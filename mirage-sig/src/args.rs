@@ -88,8 +88,8 @@ impl fmt::Display for ArgKind {
         f.write_str(match self {
             Self::Text => "some text",
             Self::Number => "a whole number",
-            Self::Address => "an IP address such as 10.0.0.1",
-            Self::Network => "an IP address and its prefix, such as 10.0.0.2/24",
+            Self::Address => "an IP address such as 10.0.0.1 or fd00::1",
+            Self::Network => "an IP address and its prefix, such as 10.0.0.2/24 or fd00::2/64",
             Self::Logs => LogFilter::EXPECTED,
             Self::OneOf(words) => {
                 f.write_str("one of ")?;
@@ -212,7 +212,7 @@ fn nearest(wrong: &str, words: impl Iterator<Item = &'static str>) -> Option<&'s
     if wrong.len() > 64 {
         return None;
     }
-    let distances = words.map(|word| (distance(&wrong.to_lowercase(), word), word));
+    let distances = words.map(|word| (distance(&wrong.to_ascii_lowercase(), word), word));
     let (distance, word) = distances.min_by_key(|(distance, _)| *distance)?;
     (distance <= (word.len() / 3).max(2) && distance < word.len()).then_some(word)
 }
@@ -281,7 +281,7 @@ mod tests {
     fn a_malformed_value_is_answered_with_what_is_expected() {
         assert_eq!(
             complaint("ipv4", "10.0.0.2"),
-            "argument ipv4=\"10.0.0.2\": expected an IP address and its prefix, such as 10.0.0.2/24"
+            "argument ipv4=\"10.0.0.2\": expected an IP address and its prefix, such as 10.0.0.2/24 or fd00::2/64"
         );
         assert_eq!(
             complaint("colour", "gren"),

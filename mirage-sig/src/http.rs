@@ -50,7 +50,7 @@ pub struct HttpRequest<'a> {
     pub method: Method,
     /// To what: an absolute `http` or `https` address.
     pub url: &'a str,
-    /// Names and values, sent in this order.
+    /// Names and values, sent in this order where the platform lets us choose it (`fetch` does not).
     pub headers: &'a [(&'a str, &'a str)],
     /// The body; none is sent if it is empty.
     pub body: &'a [u8],

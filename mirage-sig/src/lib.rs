@@ -200,8 +200,9 @@ pub trait Platform: Runtime {
 ///
 /// Reading, as [`Read`] and [`BufRead`] say, with these points settled:
 /// - Waits for at least one byte. What is typed arrives in whole lines where the platform has an input line.
-/// - Bytes arrive in the order in which they were typed, each to one reader; what comes while nobody reads is kept, up to a
-///   bound that the platform states, beyond which the newest is dropped.
+/// - Bytes arrive in the order in which they were typed, each to one reader: what a reader has not consumed is there for the
+///   next, whichever handle that has. What comes while nobody reads is kept, up to a bound that the platform states, beyond
+///   which the newest is dropped.
 /// - End of file when the console is gone; after it every read is end of file.
 /// - An empty buffer gives `Ok(0)` at once, also when there is something to read.
 ///
@@ -225,7 +226,7 @@ pub trait Console: BufRead + Write {
 
     /// The next line, without its `\n` or `\r\n`; `None` at end of file. A last line without an end counts as one.
     ///
-    /// - A line of more than `max` bytes is cut there, and its rest is thrown away.
+    /// - A line of which more than `max` bytes were typed is cut there, and its rest is thrown away.
     /// - Bytes that are not UTF-8 become U+FFFD.
     ///
     /// # Cancel safety
@@ -318,7 +319,8 @@ pub trait Network {
     /// Sends one frame of `length` bytes: calls `fill` with a zeroed buffer of just that size, then takes it.
     ///
     /// - `fill` is not called if the frame is not taken, and the error says why.
-    /// - Frames leave in the order in which they were taken. Whether they arrive is not known.
+    /// - Frames leave in the order in which they were taken, and do not come back to this interface. Whether they arrive is
+    ///   not known.
     /// - While the link is down, frames are taken, lost, and counted in `tx_dropped`.
     fn try_send<R>(&self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> Result<R, SendError>;
 
@@ -341,7 +343,8 @@ pub trait Network {
     /// Safe; one waiter at a time, as for [`readable`](Self::readable).
     async fn writable(&self);
 
-    /// Waits until the link is not `known` any more, and tells what it is now. At once if it is not.
+    /// Waits until the link is not `known` any more, and tells what it is now. At once if it is not. The link of an interface
+    /// that is gone is down.
     ///
     /// # Cancel safety
     /// Safe; one waiter at a time, as for [`readable`](Self::readable).
@@ -426,7 +429,8 @@ pub trait Flow: Read + Write {
     fn local(&self) -> SocketAddr;
 }
 
-/// A port on which others can connect. Dropping it refuses further connections; those accepted live on.
+/// A port on which others can connect. Dropping it frees the port and refuses further connections; those accepted live on,
+/// those not yet accepted are reset.
 pub trait Listener {
     /// The connections it gives.
     type Flow: Flow + 'static;
@@ -587,7 +591,7 @@ pub trait KvRo {
     /// [`get`](Self::get).
     async fn get_partial(&self, key: &Key, offset: u64, length: usize) -> Result<Vec<u8>, Self::Error>;
 
-    /// What is directly in a dictionary: whole keys, each once, in order of their segments.
+    /// What is directly in a dictionary: whole keys, each once, in the order of `str`, which is that of the bytes.
     ///
     /// # Errors
     /// [`NotFound`](KvErrorKind::NotFound); [`DictionaryExpected`](KvErrorKind::DictionaryExpected) for a value.
@@ -614,12 +618,13 @@ pub enum Change<'a> {
 
 /// A key-value store that can be written.
 ///
-/// - **Durable**: when a write resolves, it survives a crash of the unikernel and of the machine.
+/// - **Durable**: when a write resolves, it survives a crash of the unikernel and of the machine, as far as what the store is
+///   kept in does.
 /// - **Whole**: each write is there completely or not at all, also after a crash, an error, or a dropped future.
 /// - **In order**: writes to one key take effect in the order in which their futures were first polled.
 /// - **Not silently over another's**: where several programs can open one store, a write to a key that another of them has
-///   changed since this store last read or wrote it is [`Conflict`](KvErrorKind::Conflict). A key not seen here before is
-///   written in any case.
+///   changed since this store last read it, by [`get`](KvRo::get), or wrote it, is [`Conflict`](KvErrorKind::Conflict); to
+///   have found nothing there counts as well. A key not seen here before is written in any case.
 /// - The root has no value and cannot be written: [`ValueExpected`](KvErrorKind::ValueExpected).
 ///
 /// # Cancel safety
@@ -634,13 +639,14 @@ pub trait KvRw: KvRo {
     async fn set(&self, key: &Key, value: &[u8]) -> Result<(), Self::Error>;
 
     /// Writes `bytes` over part of the value, from `offset` on, which grows as needed and never shrinks. A gap that this
-    /// would leave is filled with zeros; a key that is not there starts out empty. Errors as [`set`](Self::set).
+    /// would leave is filled with zeros; a key that is not there starts out empty. No bytes make nothing grow. Errors as
+    /// [`set`](Self::set).
     async fn set_partial(&self, key: &Key, offset: u64, bytes: &[u8]) -> Result<(), Self::Error>;
 
     /// Reads, changes and writes a value in one step that nobody else's write comes between. `change` gets the value, or
     /// `None` where there is none, and gives the new one, or `None` to remove it; what it gave is the result.
     ///
-    /// - Never a [`Conflict`](KvErrorKind::Conflict). Other errors as [`set`](Self::set).
+    /// - Never a [`Conflict`](KvErrorKind::Conflict). Other errors as [`set`](Self::set); `change` may not have been called then.
     async fn update<F>(&self, key: &Key, change: F) -> Result<Option<Vec<u8>>, Self::Error>
     where
         F: FnOnce(Option<Vec<u8>>) -> Option<Vec<u8>> + 'static;
@@ -651,12 +657,13 @@ pub trait KvRw: KvRo {
     /// Gives the value, or the whole dictionary, of `source` the key `dest`, in one step.
     ///
     /// - A value at `dest` is replaced by a value. To rename a key to itself changes nothing.
+    /// - The time at which a value was last written goes with it.
     ///
     /// # Errors
     /// [`NotFound`](KvErrorKind::NotFound) if `source` is nothing; [`RenameIntoItself`](KvErrorKind::RenameIntoItself) if
-    /// `dest` lies inside `source`, which the root's always does; [`ValueExpected`](KvErrorKind::ValueExpected) if `dest` is a
-    /// dictionary; [`DictionaryExpected`](KvErrorKind::DictionaryExpected) if `source` is a dictionary and `dest` a value, or
-    /// a key on the way to `dest` has a value.
+    /// `dest` lies inside `source`, be that a dictionary or a value; [`ValueExpected`](KvErrorKind::ValueExpected) if `dest`
+    /// is a dictionary; [`DictionaryExpected`](KvErrorKind::DictionaryExpected) if `source` is a dictionary and `dest` a value, or
+    /// a key on the way to `dest` has a value; [`NoSpace`](KvErrorKind::NoSpace) if a key within would become too long.
     async fn rename(&self, source: &Key, dest: &Key) -> Result<(), Self::Error>;
 
     /// Makes all changes, in their order, or none: nobody sees some of them. An empty batch does nothing.
@@ -720,7 +727,7 @@ pub trait Block {
     /// Dropped, the content of `buffer` is not known.
     async fn read(&self, first: u64, buffer: &mut [u8]) -> Result<(), Self::Error>;
 
-    /// Writes all of `buffer` to the sectors from `first` on. When it resolves, reads see it; a crash may still lose it,
+    /// Writes all of `buffer` to the sectors from `first` on; an empty one nothing. When it resolves, reads see it; a crash may still lose it,
     /// sector by sector, until a [`flush`](Self::flush).
     ///
     /// # Cancel safety
@@ -760,8 +767,9 @@ pub trait HttpError: io::Error + 'static {
 pub trait HttpClient {
     /// Its errors.
     type Error: HttpError;
-    /// The answer's body, as it arrives: [`Read`], with end of file after its last byte. Dropping it gives up the rest and
-    /// frees the connection.
+    /// The answer's body, as it arrives: [`Read`], with end of file after its last byte, and from then on always; an empty
+    /// buffer gives `Ok(0)` at once; a body that breaks off is [`Broken`](HttpErrorKind::Broken), and from then on always.
+    /// Dropping it gives up the rest and frees the connection. A `read` that is dropped has taken no byte.
     type Body: Read<Error = Self::Error> + 'static;
 
     /// Sends a request and waits for the head of its answer. Any status is an answer, not an error. Names of the answer's

@@ -32,7 +32,8 @@ impl fmt::Display for Elapsed {
 
 impl core::error::Error for Elapsed {}
 
-/// A task that was spawned. Awaiting it gives its output, or [`Cancelled`]. Dropping it lets the task run on by itself.
+/// A task that was spawned. Awaiting it gives its output, or [`Cancelled`], also if the platform has dropped the task at the
+/// unikernel's end. Dropping the handle lets the task run on by itself.
 ///
 /// # Cancel safety
 /// Awaiting `&mut task` can be dropped and begun again; the output is given once, and [`Cancelled`] after that.
@@ -81,6 +82,23 @@ impl<T: 'static> Task<T> {
     /// Whether the task has ended or was cancelled.
     pub fn is_finished(&self) -> bool {
         matches!(self.0.borrow().stage, Stage::Done(_) | Stage::Cancelled)
+    }
+}
+
+/// Dropped by the platform before it ended: the unikernel was destroyed.
+impl<T> Drop for Body<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.borrow_mut();
+        if matches!(state.stage, Stage::Done(_) | Stage::Cancelled) {
+            return;
+        }
+        let future = core::mem::replace(&mut state.stage, Stage::Cancelled);
+        let waiter = state.waiter.take();
+        drop(state);
+        drop(future);
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
     }
 }
 
