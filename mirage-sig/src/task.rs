@@ -37,7 +37,7 @@ impl core::error::Error for Elapsed {}
 ///
 /// # Cancel safety
 /// Awaiting `&mut task` can be dropped and begun again; the output is given once, and [`Cancelled`] after that.
-#[must_use = "dropping the handle lets the task run on by itself; say `drop(task)` or `let _ = task` if that is meant"]
+#[must_use = "dropping the handle lets the task run on by itself; say `drop(task)` if that is meant"]
 pub struct Task<T>(Rc<RefCell<State<T>>>);
 
 /// The part of a task that the platform polls.

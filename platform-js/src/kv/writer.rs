@@ -1,0 +1,376 @@
+//! Writes: a queue, and one transaction at a time.
+//!
+//! A transaction with a commit to disk costs a millisecond or more, whatever is in it, so all plain writes that wait while one
+//! is under way go into the next one together. They are issued at once, checks and all, without waiting for one another. If
+//! any of them fails, the whole transaction is taken back, and its writes are done again one by one, so that each has its own
+//! result: rare, slow, and simple.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use js_sys::Uint8Array;
+use mirage_sig::{Key, KvErrorKind};
+use wasm_bindgen_futures::spawn_local;
+
+use super::database::Database;
+use super::error::KvFault;
+use super::request::{Pending, Record, Transaction};
+
+/// Writes that wait for their transaction; the next ones wait for room.
+pub(super) const QUEUE_MAX: usize = 1_024;
+
+/// Keys whose version is remembered. When there are more, all are forgotten, and the next write to each of them is not
+/// checked against other tabs'.
+pub(super) const SEEN_MAX: usize = 65_536;
+
+/// The version of a key without a value. Those of values are not negative.
+pub(super) const ABSENT: f64 = -1.0;
+
+pub(super) type Outcome = Result<(), KvFault>;
+
+/// A write that needs a transaction of its own, because it reads before it writes.
+pub(super) type Procedure = Box<dyn FnOnce(Rc<Writer>, Rc<Transaction>) -> Pin<Box<dyn Future<Output = Outcome>>>>;
+
+enum Work {
+    Set { key: Key, value: Uint8Array },
+    Procedure(Procedure),
+}
+
+struct Job {
+    work: Work,
+    ticket: Rc<Ticket>,
+}
+
+/// Tells a writer how its write ended.
+#[derive(Default)]
+struct Ticket {
+    outcome: RefCell<Option<Outcome>>,
+    waiter: RefCell<Option<Waker>>,
+}
+
+impl Ticket {
+    fn settle(&self, outcome: Outcome) {
+        self.outcome.replace(Some(outcome));
+        if let Some(waiter) = self.waiter.take() {
+            waiter.wake();
+        }
+    }
+}
+
+/// A store's writing side.
+pub(super) struct Writer {
+    pub database: Database,
+    queue: RefCell<VecDeque<Job>>,
+    busy: Cell<bool>,
+    /// Writers that wait for room in the queue, first come first served.
+    waiting: RefCell<VecDeque<(u64, Waker)>>,
+    next_place: Cell<u64>,
+    /// The version that each key had when it was last read or written here, or [`ABSENT`].
+    seen: RefCell<HashMap<Key, f64>>,
+    /// What a procedure under way has noted, to be taken back with its transaction.
+    notes: RefCell<Vec<Note>>,
+}
+
+struct Note {
+    key: Key,
+    before: Option<f64>,
+    after: Option<f64>,
+}
+
+impl Writer {
+    pub fn new(database: Database) -> Rc<Self> {
+        Rc::new(Self {
+            database,
+            queue: RefCell::default(),
+            busy: Cell::new(false),
+            waiting: RefCell::default(),
+            next_place: Cell::new(0),
+            seen: RefCell::default(),
+            notes: RefCell::default(),
+        })
+    }
+
+    pub fn saw(&self, key: &Key, version: Option<f64>) {
+        let mut seen = self.seen.borrow_mut();
+        match version {
+            Some(version) => {
+                if seen.len() >= SEEN_MAX && !seen.contains_key(key) {
+                    seen.clear();
+                }
+                seen.insert(key.clone(), version);
+            }
+            None => drop(seen.remove(key)),
+        }
+    }
+
+    /// As [`saw`](Self::saw), from within a procedure.
+    pub fn note(&self, key: &Key, version: Option<f64>) {
+        let before = self.seen.borrow().get(key).copied();
+        self.saw(key, version);
+        self.notes.borrow_mut().push(Note { key: key.clone(), before, after: version });
+    }
+
+    /// Notes that all within `dictionary` is gone, from within a procedure.
+    pub fn note_gone_within(&self, dictionary: &Key) {
+        let gone: Vec<Key> = self.seen.borrow().keys().filter(|key| key.is_within(dictionary)).cloned().collect();
+        gone.iter().for_each(|key| self.note(key, None));
+    }
+
+    fn take_back_notes(&self) {
+        for note in self.notes.take().into_iter().rev() {
+            // Unless the key was read since, by somebody who has seen the truth.
+            let now = self.seen.borrow().get(&note.key).copied();
+            if now == note.after {
+                self.saw(&note.key, note.before);
+            }
+        }
+    }
+
+    pub async fn set(self: &Rc<Self>, key: &Key, value: &[u8]) -> Outcome {
+        self.submit(|| Work::Set { key: key.clone(), value: Uint8Array::from(value) }).await
+    }
+
+    pub async fn run(self: &Rc<Self>, procedure: Procedure) -> Outcome {
+        self.submit(|| Work::Procedure(procedure)).await
+    }
+
+    async fn submit(self: &Rc<Self>, work: impl FnOnce() -> Work) -> Outcome {
+        self.room().await;
+        let ticket = Rc::<Ticket>::default();
+        self.queue.borrow_mut().push_back(Job { work: work(), ticket: ticket.clone() });
+        if !self.busy.replace(true) {
+            // Not a task of the domain: what was taken from a unikernel is finished also if that ends or is paused.
+            spawn_local(self.clone().drain());
+        }
+        poll_fn(|cx| match ticket.outcome.take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => {
+                ticket.waiter.replace(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Waits for room in the queue, behind all who waited before.
+    async fn room(&self) {
+        let place = Place { writer: self, number: self.next_place.replace(self.next_place.get() + 1) };
+        poll_fn(|cx| {
+            let mut waiting = self.waiting.borrow_mut();
+            let first = waiting.front().is_none_or(|(number, _)| *number >= place.number);
+            if first && self.queue.borrow().len() < QUEUE_MAX {
+                return Poll::Ready(());
+            }
+            match waiting.iter_mut().find(|(number, _)| *number == place.number) {
+                Some((_, waker)) => *waker = cx.waker().clone(),
+                None => waiting.push_back((place.number, cx.waker().clone())),
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn wake_first(&self) {
+        if let Some((_, waker)) = self.waiting.borrow().front() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Works until the queue is empty.
+    async fn drain(self: Rc<Self>) {
+        loop {
+            let group = self.next_group();
+            if group.is_empty() {
+                self.busy.set(false);
+                return;
+            }
+            self.wake_first();
+            self.commit(group).await;
+        }
+    }
+
+    /// The first job; if it is a plain write, also those that follow it up to the first that is none, or writes a key again.
+    fn next_group(&self) -> Vec<Job> {
+        let mut queue = self.queue.borrow_mut();
+        let mut group: Vec<Job> = queue.pop_front().into_iter().collect();
+        if matches!(group.first(), Some(Job { work: Work::Set { .. }, .. })) {
+            while let Some(Job { work: Work::Set { key, .. }, .. }) = queue.front() {
+                let clashes = |job: &Job| match &job.work {
+                    // A value and what would be within it must see one another.
+                    Work::Set { key: other, .. } => other == key || key.is_within(other) || other.is_within(key),
+                    Work::Procedure(_) => true,
+                };
+                if group.iter().any(clashes) {
+                    break;
+                }
+                group.extend(queue.pop_front());
+            }
+        }
+        group
+    }
+
+    async fn commit(self: &Rc<Self>, mut group: Vec<Job>) {
+        if let [Job { work: Work::Procedure(_), .. }] = &group[..] {
+            if let Some(Job { work: Work::Procedure(procedure), ticket }) = group.pop() {
+                ticket.settle(self.run_alone(procedure).await);
+            }
+            return;
+        }
+        let whole = self.set_all(&group).await;
+        if whole.is_ok() || group.len() == 1 {
+            for job in group {
+                job.ticket.settle(whole.clone());
+            }
+            return;
+        }
+        for job in group {
+            let outcome = self.set_all(std::slice::from_ref(&job)).await;
+            job.ticket.settle(outcome);
+        }
+    }
+
+    async fn run_alone(self: &Rc<Self>, procedure: Procedure) -> Outcome {
+        let transaction = Rc::new(Transaction::write(self.database.handle()?)?);
+        self.notes.take();
+        let mut outcome = procedure(self.clone(), transaction.clone()).await;
+        outcome = match outcome {
+            Ok(()) => transaction.end().await,
+            Err(fault) => Err(taken_back(&transaction, fault).await),
+        };
+        if outcome.is_err() {
+            self.take_back_notes();
+        }
+        outcome.map_err(|fault| self.database.explain(fault))
+    }
+
+    async fn set_all(&self, jobs: &[Job]) -> Outcome {
+        let transaction = Transaction::write(self.database.handle()?).map_err(|fault| self.database.explain(fault))?;
+        let outcome = self.issue_all(&transaction, jobs).await;
+        match outcome {
+            Ok(versions) => {
+                transaction.end().await.map_err(|fault| self.database.explain(fault))?;
+                for (job, version) in jobs.iter().zip(versions) {
+                    if let Work::Set { key, .. } = &job.work {
+                        self.saw(key, Some(version));
+                    }
+                }
+                Ok(())
+            }
+            Err(fault) => Err(self.database.explain(taken_back(&transaction, fault).await)),
+        }
+    }
+
+    async fn issue_all(&self, transaction: &Transaction, jobs: &[Job]) -> Result<Vec<f64>, KvFault> {
+        let mut checks = Vec::with_capacity(jobs.len());
+        let mut versions = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            if let Work::Set { key, value } = &job.work {
+                self.issue_checks(transaction, key, &mut checks)?;
+                let record = Record::new(value);
+                versions.push(record.version_number());
+                transaction.put(key, &record)?;
+            }
+        }
+        for check in checks {
+            check.passed().await?;
+        }
+        Ok(versions)
+    }
+
+    /// Asks what must be known before `key` may be set, ahead of the write in the same transaction.
+    pub fn issue_checks(&self, transaction: &Transaction, key: &Key, checks: &mut Vec<Check>) -> Result<(), KvFault> {
+        if key.is_root() {
+            return Err(KvFault::at(KvErrorKind::ValueExpected, key));
+        }
+        if let Some(check) = self.issue_version_check(transaction, key)? {
+            // Where a value was seen and still is, there is no dictionary, and nothing above it is a value.
+            let was_there = matches!(check.wanted, Wanted::Version(_));
+            checks.push(check);
+            if was_there {
+                return Ok(());
+            }
+        }
+        let request = transaction.probe_within(key)?;
+        checks.push(Check { key: key.clone(), request, wanted: Wanted::Nothing(KvErrorKind::ValueExpected) });
+        for ancestor in key.ancestors() {
+            let request = transaction.probe(&ancestor)?;
+            checks.push(Check { key: key.clone(), request, wanted: Wanted::NoValueAt(ancestor) });
+        }
+        Ok(())
+    }
+}
+
+/// Takes a transaction back because of `fault`, and says why that is.
+async fn taken_back(transaction: &Transaction, fault: KvFault) -> KvFault {
+    transaction.abort();
+    match transaction.end().await {
+        // A request that failed because its transaction was aborted does not know why; the transaction does.
+        Err(reason) if fault.is_abort() => reason,
+        _ => fault,
+    }
+}
+
+impl Writer {
+    /// Asks whether `key` is still what was last seen of it, if it was seen at all.
+    pub fn issue_version_check(&self, transaction: &Transaction, key: &Key) -> Result<Option<Check>, KvFault> {
+        let (request, wanted) = match self.seen.borrow().get(key).copied() {
+            None => return Ok(None),
+            Some(ABSENT) => (transaction.probe(key)?, Wanted::Nothing(KvErrorKind::Conflict)),
+            Some(version) => (transaction.get(key)?, Wanted::Version(version)),
+        };
+        Ok(Some(Check { key: key.clone(), request, wanted }))
+    }
+}
+
+/// A place among those who wait for room.
+struct Place<'a> {
+    writer: &'a Writer,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.writer.waiting.borrow_mut().retain(|(number, _)| *number != self.number);
+        if self.writer.queue.borrow().len() < QUEUE_MAX {
+            self.writer.wake_first();
+        }
+    }
+}
+
+/// A question to the store whose answer decides whether a write may be.
+pub(super) struct Check {
+    key: Key,
+    request: Pending,
+    wanted: Wanted,
+}
+
+enum Wanted {
+    /// Nothing there, or else this error.
+    Nothing(KvErrorKind),
+    /// No value at this key, which is on the way.
+    NoValueAt(Key),
+    /// A record of that version.
+    Version(f64),
+}
+
+impl Check {
+    pub async fn passed(self) -> Outcome {
+        let found = self.request.await?;
+        let good = match self.wanted {
+            Wanted::Nothing(error) => {
+                return if found.is_undefined() { Ok(()) } else { Err(KvFault::at(error, &self.key)) };
+            }
+            Wanted::NoValueAt(ancestor) => {
+                return if found.is_undefined() { Ok(()) } else { Err(KvFault::not_within(&self.key, &ancestor)) };
+            }
+            Wanted::Version(version) => {
+                Record::found(&self.key, found)?.is_some_and(|record| record.version_number() == version)
+            }
+        };
+        if good { Ok(()) } else { Err(KvFault::at(KvErrorKind::Conflict, &self.key)) }
+    }
+}

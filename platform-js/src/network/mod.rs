@@ -1,0 +1,276 @@
+//! Ethernet interfaces. What they are plugged into is a cable: a LAN of this origin's tabs ([`broadcast`]), or a relay
+//! ([`websocket`]). One frame, one message, raw Ethernet, no header, as v86, jor1k and the common relays have it.
+
+mod broadcast;
+mod websocket;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use js_sys::{ArrayBuffer, Uint8Array};
+use mirage_sig::{Failure, Link, Mac, Network, NetworkStats, SendError};
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::describe::describe;
+use crate::random;
+
+pub use broadcast::PREFIX as BROADCAST_PREFIX;
+
+/// The longest payload of a frame, in bytes.
+const MTU: usize = 1_500;
+
+/// The length of an Ethernet header (IEEE 802.3 clause 3.1.1): two addresses and a type.
+const HEADER: usize = 14;
+
+/// Frames that have arrived and wait for the unikernel. What comes when it is full is dropped, and counted.
+pub const RECEIVE_QUEUE_MAX: usize = 1_024;
+
+/// What an interface and its cable share, and the page may look at.
+pub(crate) struct Meter {
+    name: String,
+    mac: Mac,
+    link: Cell<Link>,
+    stats: Cell<NetworkStats>,
+    received: RefCell<VecDeque<Vec<u8>>>,
+    reader: RefCell<Option<Waker>>,
+    writer: RefCell<Option<Waker>>,
+    link_watcher: RefCell<Option<Waker>>,
+    /// A kind of wrong message has been logged, and is only counted from then on.
+    complained: Cell<bool>,
+}
+
+impl Meter {
+    fn new(name: &str, link: Link) -> Rc<Self> {
+        let mut random = [0; 6];
+        random::fill(&mut random);
+        Rc::new(Self {
+            name: name.to_owned(),
+            mac: Mac::local(random),
+            link: Cell::new(link),
+            stats: Cell::default(),
+            received: RefCell::default(),
+            reader: RefCell::default(),
+            writer: RefCell::default(),
+            link_watcher: RefCell::default(),
+            complained: Cell::new(false),
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn mac(&self) -> Mac {
+        self.mac
+    }
+
+    pub fn link(&self) -> Link {
+        self.link.get()
+    }
+
+    pub fn stats(&self) -> NetworkStats {
+        self.stats.get()
+    }
+
+    fn count(&self, change: impl FnOnce(&mut NetworkStats)) {
+        let mut stats = self.stats.get();
+        change(&mut stats);
+        self.stats.set(stats);
+    }
+
+    /// Takes a message that came in over the cable.
+    fn arrived(&self, message: &JsValue) {
+        let frame = if let Some(buffer) = message.dyn_ref::<ArrayBuffer>() {
+            Uint8Array::new(buffer)
+        } else if let Some(bytes) = message.dyn_ref::<Uint8Array>() {
+            bytes.clone()
+        } else {
+            return self.drop_received("a message that is no frame; a peer must send binary messages");
+        };
+        let length = frame.length() as usize;
+        if !(HEADER..=HEADER + MTU).contains(&length) {
+            return self.drop_received(&format!("a frame of {length} bytes; a frame has {HEADER} to {}", HEADER + MTU));
+        }
+        if self.received.borrow().len() >= RECEIVE_QUEUE_MAX {
+            return self.count(|stats| stats.rx_dropped += 1);
+        }
+        self.received.borrow_mut().push_back(frame.to_vec());
+        self.count(|stats| {
+            stats.rx_frames += 1;
+            stats.rx_bytes += length as u64;
+        });
+        wake(&self.reader);
+    }
+
+    fn drop_received(&self, what: &str) {
+        self.count(|stats| stats.rx_dropped += 1);
+        self.complain(what);
+    }
+
+    /// Says what is wrong with the peer, once.
+    fn complain(&self, what: &str) {
+        if !self.complained.replace(true) {
+            log::warn!(target: "network", "{}: received {what}. Dropped and counted; further ones are not logged", self.name);
+        }
+    }
+
+    fn set_link(&self, link: Link) {
+        if self.link.replace(link) != link {
+            wake(&self.link_watcher);
+            wake(&self.writer);
+        }
+    }
+}
+
+fn wake(place: &RefCell<Option<Waker>>) {
+    let waker = place.borrow_mut().take();
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+enum Cable {
+    Broadcast(broadcast::Lan),
+    WebSocket(websocket::Relay),
+}
+
+/// An Ethernet interface of the browser. MTU 1,500. Dropping it pulls the cable.
+pub struct Interface {
+    meter: Rc<Meter>,
+    cable: Cable,
+    /// Where frames are put together.
+    buffer: RefCell<Vec<u8>>,
+}
+
+impl Interface {
+    /// Plugs a new interface in: `lan:0`, or a relay's address (`ws:` or `wss:`).
+    pub fn plug_in(cable: &str) -> Result<Self, Failure> {
+        let wrong = || {
+            Failure::new(format!(
+                "network {cable:?}: expected lan:0 (up to lan:65535), or a relay such as ws://127.0.0.1:8086/lan0"
+            ))
+        };
+        let (meter, cable) = match cable.split_once(':') {
+            Some(("lan", number)) => {
+                let number: u16 = number.parse().map_err(|_| wrong())?;
+                let meter = Meter::new(cable, Link::Up);
+                let lan = broadcast::Lan::join(number, meter.clone());
+                (
+                    meter,
+                    Cable::Broadcast(
+                        lan.map_err(|error| Failure::new(format!("network {cable:?}: {}", describe(&error))))?,
+                    ),
+                )
+            }
+            Some(("ws" | "wss", _)) => {
+                let meter = Meter::new(cable, Link::Down);
+                let relay = websocket::Relay::dial(cable, meter.clone());
+                (meter, Cable::WebSocket(relay.map_err(|error| Failure::new(format!("network {cable:?}: {error}")))?))
+            }
+            _ => return Err(wrong()),
+        };
+        Ok(Self { meter, cable, buffer: RefCell::new(vec![0; HEADER + MTU]) })
+    }
+
+    pub(crate) fn meter(&self) -> &Rc<Meter> {
+        &self.meter
+    }
+
+    fn has_room(&self) -> bool {
+        match &self.cable {
+            Cable::Broadcast(lan) => lan.has_room(),
+            Cable::WebSocket(relay) => relay.has_room(),
+        }
+    }
+}
+
+impl Network for Interface {
+    fn mac(&self) -> Mac {
+        self.meter.mac
+    }
+
+    fn mtu(&self) -> usize {
+        MTU
+    }
+
+    fn link(&self) -> Link {
+        self.meter.link()
+    }
+
+    fn try_send<R>(&self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> Result<R, SendError> {
+        if !(HEADER..=HEADER + MTU).contains(&length) {
+            return Err(SendError::Length { asked: length, longest: HEADER + MTU });
+        }
+        let up = self.meter.link() == Link::Up;
+        if up && !self.has_room() {
+            return Err(SendError::Full);
+        }
+        // Out of its place while `fill` runs, which may use this interface.
+        let mut buffer = self.buffer.take();
+        buffer.resize(HEADER + MTU, 0);
+        let frame = &mut buffer[..length];
+        frame.fill(0);
+        let filled = fill(frame);
+        let sent = up
+            && match &self.cable {
+                Cable::Broadcast(lan) => lan.send(frame),
+                Cable::WebSocket(relay) => relay.send(frame),
+            };
+        self.buffer.replace(buffer);
+        self.meter.count(|stats| {
+            stats.tx_frames += 1;
+            stats.tx_bytes += length as u64;
+            stats.tx_dropped += u64::from(!sent);
+        });
+        Ok(filled)
+    }
+
+    fn try_receive<R>(&self, take: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        let mut frame = self.meter.received.borrow_mut().pop_front()?;
+        Some(take(&mut frame))
+    }
+
+    async fn readable(&self) {
+        poll_fn(|cx| {
+            if !self.meter.received.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            self.meter.reader.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn writable(&self) {
+        poll_fn(|cx| {
+            if self.meter.link() == Link::Down || self.has_room() {
+                return Poll::Ready(());
+            }
+            self.meter.writer.replace(Some(cx.waker().clone()));
+            match &self.cable {
+                Cable::Broadcast(lan) => lan.wake_when_there_is_room(),
+                Cable::WebSocket(relay) => relay.wake_when_there_is_room(),
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn link_change(&self, known: Link) -> Link {
+        poll_fn(|cx| {
+            if self.meter.link() != known {
+                return Poll::Ready(self.meter.link());
+            }
+            self.meter.link_watcher.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn stats(&self) -> NetworkStats {
+        self.meter.stats()
+    }
+}

@@ -1,0 +1,81 @@
+//! The browser as a platform: where an application gets its devices.
+
+use std::rc::Rc;
+
+use mirage_sig::{Absent, Args, Context, Failure, Platform, Shutdown};
+
+use crate::block::Disk;
+use crate::console::PageConsole;
+use crate::domain::Domain;
+use crate::http::Fetch;
+use crate::kv::IndexedDb;
+use crate::network::Interface;
+
+/// The platform that a unikernel runs on in the browser, in the window or in a dedicated worker.
+#[derive(Clone)]
+pub struct Browser(Rc<Domain>);
+
+impl Browser {
+    pub(crate) fn new(domain: Rc<Domain>) -> Self {
+        Self(domain)
+    }
+
+    pub(crate) fn domain(&self) -> &Rc<Domain> {
+        &self.0
+    }
+}
+
+impl Platform for Browser {
+    type Console = PageConsole;
+    type Network = Interface;
+    type Stack = Absent;
+    type Kv = IndexedDb;
+    type Block = Disk;
+    type Http = Fetch;
+
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn args(&self) -> &Args {
+        &self.0.args
+    }
+
+    async fn shutdown_requested(&self) -> Shutdown {
+        self.0.shutdown_requested().await
+    }
+
+    fn console(&self) -> PageConsole {
+        self.0.terminal.console()
+    }
+
+    /// `name` is spelled as the argument `net`: `lan:0`, or a relay's address. The empty name without that argument is
+    /// `lan:0`, which all tabs of this origin share.
+    async fn network(&self, name: &str) -> Result<Interface, Failure> {
+        let cable = match name {
+            "" => self.0.args.text("net").unwrap_or("lan:0"),
+            name => name,
+        };
+        let interface = Interface::plug_in(cable)?;
+        self.0.watch_network(interface.meter());
+        Ok(interface)
+    }
+
+    async fn stack(&self) -> Result<Absent, Failure> {
+        Err(Failure::new("this platform has no TCP/IP stack; use network() for frames, or http() for the web"))
+    }
+
+    async fn kv(&self, name: &str) -> Result<IndexedDb, Failure> {
+        let store = IndexedDb::open(&self.0.name, name).await?;
+        self.0.watch_store(name);
+        Ok(store)
+    }
+
+    async fn block(&self, name: &str) -> Result<Disk, Failure> {
+        Disk::open(&self.0.name, name).await.context(format!("disk {name:?}"))
+    }
+
+    fn http(&self) -> Fetch {
+        Fetch
+    }
+}

@@ -1,0 +1,1 @@
+//! platform-js under the conformance suites: see tests/.

@@ -1,0 +1,126 @@
+//! What runs in window and worker alike, and the domain that the tests have in hand.
+
+mod life;
+mod suites;
+mod trouble;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use mirage_conformance::Verdict;
+use mirage_sig::{Platform, Random};
+use platform_js::{App, Browser, Embedded};
+use wasm_bindgen_futures::spawn_local;
+
+/// Names every test of the list for the harness.
+macro_rules! tests {
+    ($($module:ident :: { $($test:ident),* $(,)? })*) => {
+        $($(
+            #[wasm_bindgen_test::wasm_bindgen_test]
+            async fn $test() {
+                $module::$test().await;
+            }
+        )*)*
+    };
+}
+
+tests! {
+    suites::{
+        clocks_and_sleep,
+        randomness,
+        tasks,
+        console_of_the_page,
+        store,
+        store_of_two,
+        network_of_tabs,
+        network_of_a_relay,
+        nonsense_from_a_relay,
+        a_relay_that_is_gone,
+        web_client,
+        platform,
+    }
+    trouble::{
+        store_refused,
+        store_blocked,
+        store_of_a_newer_version,
+        store_deleted_under_us,
+        store_full,
+        store_with_foreign_content,
+        many_writers_and_one_that_fails,
+        nonsense_on_the_lan,
+        networks_that_are_none,
+    }
+    life::{
+        arguments_that_are_wrong,
+        arguments_from_a_query,
+        pause_and_resume,
+        destroyed,
+        shut_down,
+        failed,
+        logs,
+        what_the_platform_has_not,
+    }
+}
+
+/// A unikernel that waits until it is told to end.
+pub const IDLE: App = App {
+    name: "idle",
+    args: &[],
+    start: |p| {
+        Box::pin(async move {
+            p.shutdown_requested().await;
+            Ok(())
+        })
+    },
+};
+
+/// A unikernel in the hands of a test, and what is on its screen.
+pub struct Domain {
+    pub embedded: Rc<Embedded>,
+    pub screen: Rc<RefCell<String>>,
+}
+
+impl Domain {
+    pub fn boot(app: App, args: &str) -> Self {
+        let screen = Rc::<RefCell<String>>::default();
+        let handle = Rc::<RefCell<Option<Rc<Embedded>>>>::default();
+        let (shown, domain) = (screen.clone(), handle.clone());
+        let embedded = Rc::new(Embedded::boot(app, args, move |text| {
+            shown.borrow_mut().push_str(text);
+            // Like a page, which is ready for more only later.
+            let domain = domain.clone();
+            spawn_local(async move {
+                if let Some(domain) = domain.borrow().as_ref() {
+                    domain.drained();
+                }
+            });
+        }));
+        handle.replace(Some(embedded.clone()));
+        Self { embedded, screen }
+    }
+
+    /// One that does nothing, under a name that no other test uses.
+    pub fn idle() -> Self {
+        Self::boot(IDLE, &format!("name=test-{}", nonce()))
+    }
+
+    pub fn platform(&self) -> Browser {
+        self.embedded.platform()
+    }
+}
+
+/// A number that was not used before, here or in another tab.
+pub fn nonce() -> u32 {
+    let domain = Embedded::boot(IDLE, "", |_| ());
+    let bytes = domain.platform().random();
+    domain.destroy();
+    u32::from_ne_bytes(bytes)
+}
+
+/// Ends a test with what a suite found.
+pub fn holds(verdict: Verdict) {
+    if let Err(violation) = verdict {
+        // Not a panic: its message would go to the console of the domain that ran last.
+        wasm_bindgen::throw_str(&violation.to_string());
+    }
+}
