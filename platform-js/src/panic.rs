@@ -17,6 +17,9 @@ extern "C" {
     fn stack(this: &JsStack) -> Option<String>;
 }
 
+/// Frames of the stack that are shown on the console. The page is told all.
+const FRAMES_MAX: usize = 8;
+
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -36,7 +39,8 @@ fn report(info: &PanicHookInfo<'_>) {
     let Some(domain) = Domain::current() else {
         return console_error(&format!("panicked at {location}: {message}\n{stack}"));
     };
-    let frames: String = frames_of_interest(&stack).map(|frame| format!("    {frame}\n")).collect();
+    let frames: String =
+        frames_of_interest(&stack).take(FRAMES_MAX).map(|frame| format!("    {}\n", shortened(frame))).collect();
     domain.terminal.last_words(&format!("[error] panicked at {location}: {message}\n{frames}"));
     domain.crashed(message, location, stack);
 }
@@ -50,6 +54,14 @@ fn frames_of_interest(stack: &str) -> impl Iterator<Item = &str> {
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .skip_while(|line| OWN.iter().any(|own| line.contains(own)))
+}
+
+/// A frame with the file's name alone in place of its address.
+fn shortened(frame: &str) -> String {
+    match (frame.find("http"), frame.rfind('/')) {
+        (Some(address), Some(slash)) if address < slash => [&frame[..address], &frame[slash + 1..]].concat(),
+        _ => frame.to_owned(),
+    }
 }
 
 #[wasm_bindgen]

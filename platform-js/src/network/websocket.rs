@@ -39,6 +39,8 @@ struct Line {
     retry: Cell<Duration>,
     opened_ms: Cell<Option<f64>>,
     waiting_for_room: Cell<bool>,
+    /// The wait before the next attempt has begun.
+    retrying: Cell<bool>,
     hung_up: Cell<bool>,
     /// That the relay is gone has been logged; until it is back, nothing more is.
     silence: Cell<bool>,
@@ -56,6 +58,7 @@ impl Drop for Socket {
         self.inner.set_onmessage(None);
         self.inner.set_onopen(None);
         self.inner.set_onclose(None);
+        self.inner.set_onerror(None);
         // Only a wrong code or reason would throw.
         let _ = self.inner.close();
     }
@@ -71,6 +74,7 @@ impl Relay {
             retry: Cell::new(RETRY_MIN),
             opened_ms: Cell::new(None),
             waiting_for_room: Cell::new(false),
+            retrying: Cell::new(false),
             hung_up: Cell::new(false),
             silence: Cell::new(false),
         });
@@ -135,6 +139,8 @@ impl Line {
         inner.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         inner.set_onopen(Some(on_event.as_ref().unchecked_ref()));
         inner.set_onclose(Some(on_event.as_ref().unchecked_ref()));
+        // A close follows each error (WebSockets standard, section 4), but not in every browser for every reason.
+        inner.set_onerror(Some(on_event.as_ref().unchecked_ref()));
         self.socket.replace(Some(Socket { inner, _on_message: on_message, _on_event: on_event }));
         Ok(())
     }
@@ -147,6 +153,9 @@ impl Line {
     }
 
     fn closed(self: &Rc<Self>) {
+        if self.retrying.replace(true) {
+            return;
+        }
         let held_ms = self.opened_ms.take().map_or(0.0, |opened| crate::clock::milliseconds() - opened);
         self.meter.set_link(Link::Down);
         if held_ms > GOOD_AFTER_MS {
@@ -161,6 +170,7 @@ impl Line {
             let retry = line.retry.get();
             line.retry.set((retry * 2).min(RETRY_MAX));
             sleep::delay(jittered(retry)).await;
+            line.retrying.set(false);
             if !line.hung_up.get() && line.connect().is_err() {
                 line.meter.complain("nothing: the relay's address cannot be dialled any more");
             }
