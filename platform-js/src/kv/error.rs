@@ -7,7 +7,11 @@ use crate::describe::describe;
 
 /// What went wrong in a store on IndexedDB.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KvFault {
+pub struct KvFault(Box<Fault>);
+
+/// In a box, as every future that may fail has room for it, and code to move and drop it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fault {
     kind: KvErrorKind,
     /// The key it was about.
     key: Option<Key>,
@@ -21,27 +25,22 @@ pub struct KvFault {
 
 impl KvFault {
     pub(super) fn new(kind: KvErrorKind) -> Self {
-        Self { kind, key: None, culprit: None, detail: String::new(), instead: None }
+        Self(Box::new(Fault { kind, key: None, culprit: None, detail: String::new(), instead: None }))
     }
 
     pub(super) fn at(kind: KvErrorKind, key: &Key) -> Self {
-        Self { kind, key: Some(key.clone()), culprit: None, detail: String::new(), instead: None }
+        Self::new(kind).about(key)
     }
 
     /// A write to `key` was refused because `ancestor` has a value.
     pub(super) fn not_within(key: &Key, ancestor: &Key) -> Self {
-        let culprit = Some(ancestor.clone());
-        Self {
-            kind: KvErrorKind::DictionaryExpected,
-            key: Some(key.clone()),
-            culprit,
-            detail: String::new(),
-            instead: None,
-        }
+        let mut fault = Self::at(KvErrorKind::DictionaryExpected, key);
+        fault.0.culprit = Some(ancestor.clone());
+        fault
     }
 
     pub(super) fn about(mut self, key: &Key) -> Self {
-        self.key.get_or_insert_with(|| key.clone());
+        self.0.key.get_or_insert_with(|| key.clone());
         self
     }
 
@@ -59,49 +58,49 @@ impl KvFault {
             Some(exception) => format!("{name}: {}", exception.message()),
             None => describe(error),
         };
-        Self { kind, key: None, culprit: None, detail, instead: None }
+        Self::new(kind).with_detail(detail)
     }
 
     /// Whether it says no more than that its transaction was aborted.
     pub(super) fn is_abort(&self) -> bool {
-        self.detail.starts_with("AbortError")
+        self.0.detail.starts_with("AbortError")
     }
 
     pub(super) fn with_kind(mut self, kind: KvErrorKind) -> Self {
-        self.kind = kind;
+        self.0.kind = kind;
         self
     }
 
     pub(super) fn instead(mut self, text: &'static str) -> Self {
-        self.instead = Some(text);
+        self.0.instead = Some(text);
         self
     }
 
     pub(super) fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.0.detail = detail.into();
         self
     }
 }
 
 impl KvError for KvFault {
     fn kind(&self) -> KvErrorKind {
-        self.kind
+        self.0.kind
     }
 }
 
 /// What happened, to which key, what to do, and what the browser said.
 impl fmt::Display for KvFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(key) = &self.key {
+        if let Some(key) = &self.0.key {
             if key.is_root() { f.write_str("the whole store: ")? } else { write!(f, "key {}: ", key.as_str())? }
         }
-        if let Some(culprit) = &self.culprit {
+        if let Some(culprit) = &self.0.culprit {
             return write!(f, "{} is a value, so nothing can be within it", culprit.as_str());
         }
-        if let Some(text) = self.instead {
+        if let Some(text) = self.0.instead {
             return f.write_str(text);
         }
-        f.write_str(match self.kind {
+        f.write_str(match self.0.kind {
             KvErrorKind::NotFound => "nothing has this key",
             KvErrorKind::DictionaryExpected => "it is a value where a dictionary was needed",
             KvErrorKind::ValueExpected => "it is a dictionary, not a value; name a key within it",
@@ -120,7 +119,7 @@ impl fmt::Display for KvFault {
             KvErrorKind::Gone => "the store was closed or deleted under us, by another tab or by the browser; reload the page",
             _ => "the store failed, or holds something that it should not; clear it, or clear this site's data, and reload",
         })?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+        if self.0.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.0.detail) }
     }
 }
 

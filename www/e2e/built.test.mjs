@@ -1,0 +1,54 @@
+// The page as `npm run build` makes it, with its policy as strict as it is shipped, in a folder of a web server.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { build, preview } from 'vite';
+import { root } from '../../tasks/run.mjs';
+import { domain, openBrowser, openPage } from './browser.mjs';
+import { firefoxIsMissing, openFirefox } from './firefox.mjs';
+
+/** @type {string} */
+let outDir;
+/** @type {import('vite').PreviewServer} */
+let server;
+/** @type {string} */
+let address;
+
+before(async () => {
+  outDir = await mkdtemp(join(tmpdir(), 'mirage-built-'));
+  const configFile = join(root, 'www', 'vite.config.ts');
+  /** @type {import('vite').InlineConfig} */
+  const config = { configFile, logLevel: 'warn', build: { outDir, emptyOutDir: true } };
+  await build(config);
+  server = await preview({ ...config, base: '/some/folder/', preview: { port: 0 } });
+  address = server.resolvedUrls?.local[0] ?? '';
+});
+
+after(async () => {
+  await server?.close();
+  await rm(outDir, { recursive: true });
+});
+
+for (const file of ['index.html', 'embed.html']) {
+  test(`${file} runs in Chromium`, async (t) => {
+    const browser = await openBrowser();
+    t.after(() => browser.close());
+    const { page, assertQuiet } = await openPage(browser);
+    await page.goto(address + file);
+    const console = file === 'index.html' ? domain(page, 'web-demo').log : page.getByRole('log');
+    await console.getByText(/visit/i).first().waitFor();
+    assert.equal(await page.evaluate('crossOriginIsolated'), true);
+    assertQuiet();
+  });
+}
+
+test('both pages run in Firefox', { skip: await firefoxIsMissing() }, async (t) => {
+  const firefox = await openFirefox();
+  t.after(() => firefox.close());
+  for (const file of ['index.html', 'embed.html']) {
+    await firefox.goto(address + file);
+    assert.match(await firefox.text('[role=log]', /visit/), /visit/i);
+  }
+});

@@ -1,0 +1,4 @@
+// One domain: a worker holds one instance of the unikernel and answers the page's messages.
+import { serve } from 'platform-js';
+
+serve();
