@@ -47,6 +47,12 @@ function prerequisites() {
       );
     }
   }
+  if (process.platform !== 'win32' && !which('cc')) {
+    throw new TaskError(
+      'cc is missing, with which Rust links programs: install it, on Debian and its relatives by `sudo apt-get install gcc libc6-dev`, ' +
+        'on a Mac by `xcode-select --install`.',
+    );
+  }
 }
 
 /** @param {(line: string) => void} report */
