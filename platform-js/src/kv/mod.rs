@@ -23,6 +23,9 @@ use database::Database;
 use request::{Record, Transaction};
 use writer::{ABSENT, Writer};
 
+/// Reads, one after the other, that share a transaction.
+const READS_MAX: u32 = 32;
+
 /// A key-value store on IndexedDB. Clones are the same store. It is closed when the last of them is dropped.
 #[derive(Clone)]
 pub struct IndexedDb(Rc<Writer>);
@@ -54,10 +57,30 @@ impl IndexedDb {
         result.map_err(|fault| self.0.database.explain(fault))
     }
 
+    /// Asks for `key`: in the transaction of the read before, if it still goes on, as a new one costs as much as the read.
+    ///
+    /// A write of anybody's waits for it to end, so what is read is never older than what was written; and as it does not go
+    /// on for ever, no writer waits long.
+    fn ask(&self, key: &Key) -> Result<(Rc<Transaction>, request::Pending), KvFault> {
+        if let Some((transaction, left)) = self.0.reader.take()
+            && left > 0
+            && !self.0.is_busy()
+            && !transaction.has_ended()
+            && let Ok(request) = transaction.get(key)
+        {
+            self.0.reader.replace(Some((transaction.clone(), left - 1)));
+            return Ok((transaction, request));
+        }
+        let transaction = Rc::new(self.read()?);
+        let request = transaction.get(key)?;
+        self.0.reader.replace(Some((transaction.clone(), READS_MAX - 1)));
+        Ok((transaction, request))
+    }
+
     /// The record of `key`, or the error that says what is there instead.
     async fn record(&self, key: &Key) -> Result<Record, KvFault> {
-        let transaction = self.read()?;
-        let found = self.explain(transaction.get(key)?.await)?;
+        let (transaction, request) = self.ask(key)?;
+        let found = self.explain(request.await)?;
         if let Some(record) = Record::found(key, found)? {
             self.0.saw(key, Some(record.version_number()));
             return Ok(record);

@@ -13,7 +13,10 @@ use std::task::{Context, Poll, Waker};
 use js_sys::{Array, Uint8Array};
 use mirage_sig::{Key, KvErrorKind};
 use wasm_bindgen::prelude::*;
-use web_sys::{Event, IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction, IdbTransactionMode};
+use web_sys::{
+    Event, IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbRequestReadyState, IdbTransaction,
+    IdbTransactionMode,
+};
 
 use super::error::KvFault;
 
@@ -54,28 +57,47 @@ fn poll_mailbox<T>(mailbox: &Mailbox<T>, cx: &mut Context<'_>) -> Poll<T> {
 }
 
 /// A request under way. Resolves to its result.
+///
+/// A transaction's requests end in the order in which they were made: once one has ended, all before it have, and are ready
+/// without handlers of their own, which cost more than the request's share of a transaction.
 #[must_use = "futures do nothing unless awaited"]
 pub(super) struct Pending {
     request: IdbRequest,
-    mailbox: Mailbox<Result<(), KvFault>>,
-    _on_success: Closure<dyn FnMut()>,
-    _on_error: Closure<dyn FnMut(Event)>,
+    handlers: Option<Handlers>,
+}
+
+struct Handlers {
+    mailbox: Mailbox<()>,
+    _on_end: Closure<dyn FnMut(Event)>,
+}
+
+impl Handlers {
+    fn new(request: &IdbRequest) -> Self {
+        let mailbox = mailbox();
+        let done = mailbox.clone();
+        let on_end = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
+            // Reported to whoever awaits; the transaction's abort, which follows, needs no report of its own.
+            event.stop_propagation();
+            deliver(&done, ());
+        });
+        request.set_onsuccess(Some(on_end.as_ref().unchecked_ref()));
+        request.set_onerror(Some(on_end.as_ref().unchecked_ref()));
+        Self { mailbox, _on_end: on_end }
+    }
 }
 
 impl Pending {
     pub fn new(request: IdbRequest) -> Self {
-        let mailbox = mailbox();
-        let done = mailbox.clone();
-        let on_success = Closure::<dyn FnMut()>::new(move || deliver(&done, Ok(())));
-        let (failed, source) = (mailbox.clone(), request.clone());
-        let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
-            // Reported to whoever awaits; the transaction's abort, which follows, needs no report of its own.
-            event.stop_propagation();
-            deliver(&failed, Err(request_error(&source)));
-        });
-        request.set_onsuccess(Some(on_success.as_ref().unchecked_ref()));
-        request.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Self { request, mailbox, _on_success: on_success, _on_error: on_error }
+        Self { request, handlers: None }
+    }
+
+    /// Waits for the end, whatever it is.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.request.ready_state() != IdbRequestReadyState::Pending {
+            return Poll::Ready(());
+        }
+        let request = &self.request;
+        poll_mailbox(&self.handlers.get_or_insert_with(|| Handlers::new(request)).mailbox, cx)
     }
 }
 
@@ -89,18 +111,20 @@ pub(super) fn request_error(request: &IdbRequest) -> KvFault {
 impl Future for Pending {
     type Output = Result<JsValue, KvFault>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        poll_mailbox(&self.mailbox, cx).map(|end| {
-            end?;
-            self.request.result().map_err(|error| KvFault::from_js(&error))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_end(cx).map(|()| match self.request.error() {
+            Ok(None) => self.request.result().map_err(|error| KvFault::from_js(&error)),
+            _ => Err(request_error(&self.request)),
         })
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.request.set_onsuccess(None);
-        self.request.set_onerror(None);
+        if self.handlers.is_some() {
+            self.request.set_onsuccess(None);
+            self.request.set_onerror(None);
+        }
     }
 }
 
@@ -148,6 +172,17 @@ impl Transaction {
     /// Waits for the end: `Ok` once everything is committed.
     pub async fn end(&self) -> Result<(), KvFault> {
         std::future::poll_fn(|cx| poll_mailbox(&self.ended, cx)).await
+    }
+
+    /// Says that no request follows: the browser need not wait for the answers that are under way.
+    pub fn commit(&self) {
+        // Throws if it has ended already, as one without requests does.
+        let _ = self.inner.unchecked_ref::<CommittedTransaction>().commit();
+    }
+
+    /// Whether its end has come, of whatever kind.
+    pub fn has_ended(&self) -> bool {
+        self.ended.borrow().value.is_some()
     }
 
     /// Takes back everything.
@@ -240,6 +275,10 @@ extern "C" {
         mode: &str,
         options: &TransactionOptions,
     ) -> Result<IdbTransaction, JsValue>;
+    /// A transaction that can be told to commit (IndexedDB 3.0); web-sys calls that deprecated, which it is not.
+    type CommittedTransaction;
+    #[wasm_bindgen(method, catch)]
+    fn commit(this: &CommittedTransaction) -> Result<(), JsValue>;
     #[wasm_bindgen(extends = js_sys::Object, js_name = Object)]
     type TransactionOptions;
     #[wasm_bindgen(constructor, js_class = "Object")]

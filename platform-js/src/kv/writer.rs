@@ -66,6 +66,8 @@ pub(super) struct Writer {
     pub database: Database,
     queue: RefCell<VecDeque<Job>>,
     busy: Cell<bool>,
+    /// The transaction of the last read, and how many more may use it.
+    pub reader: RefCell<Option<(Rc<Transaction>, u32)>>,
     /// Writers that wait for room in the queue, first come first served.
     waiting: RefCell<VecDeque<(u64, Waker)>>,
     next_place: Cell<u64>,
@@ -87,11 +89,17 @@ impl Writer {
             database,
             queue: RefCell::default(),
             busy: Cell::new(false),
+            reader: RefCell::default(),
             waiting: RefCell::default(),
             next_place: Cell::new(0),
             seen: RefCell::default(),
             notes: RefCell::default(),
         })
+    }
+
+    /// Whether a write is under way.
+    pub fn is_busy(&self) -> bool {
+        self.busy.get()
     }
 
     pub fn saw(&self, key: &Key, version: Option<f64>) {
@@ -238,7 +246,10 @@ impl Writer {
         self.notes.take();
         let mut outcome = procedure(self.clone(), transaction.clone()).await;
         outcome = match outcome {
-            Ok(()) => transaction.end().await,
+            Ok(()) => {
+                transaction.commit();
+                transaction.end().await
+            }
             Err(fault) => Err(taken_back(&transaction, fault).await),
         };
         if outcome.is_err() {
@@ -275,9 +286,14 @@ impl Writer {
                 transaction.put(key, &record)?;
             }
         }
+        // Requests end in order: once the last has, the others need not be waited for one by one.
+        if let Some(last) = checks.last_mut() {
+            poll_fn(|cx| last.request.poll_end(cx)).await;
+        }
         for check in checks {
             check.passed().await?;
         }
+        transaction.commit();
         Ok(versions)
     }
 

@@ -55,7 +55,7 @@ export function refuseIndexedDb() {
 
 /**
  * Makes puts fail as on a full disk: at once, or, as browsers mostly do, by a transaction that is aborted with that reason
- * when it should be complete. Gives the way back.
+ * later. Gives the way back.
  */
 export function fillDisk(atOnce) {
   const { put } = IDBObjectStore.prototype;
@@ -66,7 +66,7 @@ export function fillDisk(atOnce) {
     const request = put.apply(this, args);
     if (!Object.hasOwn(transaction, "error")) {
       Object.defineProperty(transaction, "error", { get: full });
-      request.addEventListener("success", () => transaction.abort());
+      queueMicrotask(() => transaction.abort());
     }
     return request;
   };
