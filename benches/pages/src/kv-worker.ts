@@ -1,0 +1,4 @@
+import { kv } from './kv';
+import { answer } from './realm';
+
+answer(kv);

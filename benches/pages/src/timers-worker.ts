@@ -1,0 +1,4 @@
+import { timers } from './timers';
+import { answer } from './realm';
+
+answer(timers);
