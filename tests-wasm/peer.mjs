@@ -29,13 +29,16 @@ function countConnection(key, response) {
   response.on('close', () => underWay.set(key, (underWay.get(key) ?? 1) - 1));
 }
 
-/** Sends for as long as somebody takes it. @param {import('node:http').ServerResponse} response */
+/**
+ * Sends for as long as somebody takes it, and no faster than any browser can throw it away: WebKit takes what nobody reads into
+ * the process of the page, which a flood keeps from everything else.
+ * @param {import('node:http').ServerResponse} response
+ */
 function pour(response) {
   const chunk = Buffer.alloc(16_384, 'x');
   const more = () => {
-    while (!response.destroyed && response.write(chunk));
+    if (!response.destroyed) response.write(chunk, () => setTimeout(more, 5));
   };
-  response.on('drain', more);
   more();
 }
 

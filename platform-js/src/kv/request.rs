@@ -174,12 +174,6 @@ impl Transaction {
         std::future::poll_fn(|cx| poll_mailbox(&self.ended, cx)).await
     }
 
-    /// Says that no request follows: the browser need not wait for the answers that are under way.
-    pub fn commit(&self) {
-        // Throws if it has ended already, as one without requests does.
-        let _ = self.inner.unchecked_ref::<CommittedTransaction>().commit();
-    }
-
     /// Whether its end has come, of whatever kind.
     pub fn has_ended(&self) -> bool {
         self.ended.borrow().value.is_some()
@@ -275,10 +269,6 @@ extern "C" {
         mode: &str,
         options: &TransactionOptions,
     ) -> Result<IdbTransaction, JsValue>;
-    /// A transaction that can be told to commit (IndexedDB 3.0); web-sys calls that deprecated, which it is not.
-    type CommittedTransaction;
-    #[wasm_bindgen(method, catch)]
-    fn commit(this: &CommittedTransaction) -> Result<(), JsValue>;
     #[wasm_bindgen(extends = js_sys::Object, js_name = Object)]
     type TransactionOptions;
     #[wasm_bindgen(constructor, js_class = "Object")]

@@ -246,10 +246,8 @@ impl Writer {
         self.notes.take();
         let mut outcome = procedure(self.clone(), transaction.clone()).await;
         outcome = match outcome {
-            Ok(()) => {
-                transaction.commit();
-                transaction.end().await
-            }
+            // It commits by itself: to tell it so takes the browser a tenth of a millisecond more.
+            Ok(()) => transaction.end().await,
             Err(fault) => Err(taken_back(&transaction, fault).await),
         };
         if outcome.is_err() {
@@ -293,7 +291,6 @@ impl Writer {
         for check in checks {
             check.passed().await?;
         }
-        transaction.commit();
         Ok(versions)
     }
 
