@@ -3,7 +3,8 @@ import { runPage } from './lib/browsers.mjs';
 import { inUnits, versus } from './lib/table.mjs';
 
 const writers = 100;
-const rounds = 40;
+const rounds = 60;
+const count = 20;
 const perSecond = inUnits('/s');
 
 /** @typedef {Record<string, Record<string, number[]>>} Series by what was done, then by whom: one figure a round */
@@ -15,7 +16,7 @@ const checked = 'raw strict, with the checks';
 const packages = ['idb-keyval', 'dexie', 'dexie strict'];
 
 /** @param {'Chromium' | 'Firefox'} browser @param {number} size @param {'worker' | 'window'} realm */
-const run = (browser, size, realm) => ({ browser, query: { size, realm, rounds, writers } });
+const run = (browser, size, realm) => ({ browser, query: { size, realm, rounds, count, writers } });
 /** The first one is shown against everybody, the others only against IndexedDB by hand. */
 const runs = [
   run('Chromium', 100, 'worker'),

@@ -15,7 +15,7 @@ use super::error::KvFault;
 use super::request::{VALUES, request_error};
 use crate::sleep;
 
-/// The version of the layout: the object store `values`, keys as text, records as [`super::request::Record`].
+/// The version of the layout: the object store `values`, keys as text, records as [`super::record::Record`].
 const LAYOUT: u32 = 1;
 
 /// How long an open waits for other tabs. IndexedDB itself waits for ever where one of them does not let go, without an

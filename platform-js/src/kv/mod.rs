@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod page;
 mod procedures;
+mod record;
 mod request;
 mod writer;
 
@@ -20,7 +21,8 @@ use mirage_sig::{Change, Context, Entry, Failure, Key, KvErrorKind, KvRo, KvRw};
 use sha2::{Digest, Sha256};
 
 use database::Database;
-use request::{Record, Transaction};
+use record::Record;
+use request::Transaction;
 use writer::{ABSENT, Writer};
 
 /// Reads, one after the other, that share a transaction.
@@ -82,7 +84,7 @@ impl IndexedDb {
         let (transaction, request) = self.ask(key)?;
         let found = self.explain(request.await)?;
         if let Some(record) = Record::found(key, found)? {
-            self.0.saw(key, Some(record.version_number()));
+            self.0.saw(key, Some(record.version()));
             return Ok(record);
         }
         self.0.saw(key, Some(ABSENT));

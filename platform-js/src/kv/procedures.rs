@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::Uint8Array;
 use mirage_sig::{Key, KvErrorKind};
 
 use super::error::KvFault;
-use super::request::{Record, Transaction};
+use super::record::Record;
+use super::request::Transaction;
 use super::writer::{ABSENT, Outcome, Procedure, Writer};
 
 /// The largest value: what a typed array can hold in every browser.
@@ -21,16 +21,16 @@ async fn set(writer: &Writer, transaction: &Transaction, key: &Key, value: &[u8]
     for check in checks {
         check.passed().await?;
     }
-    let record = Record::new(&Uint8Array::from(value));
+    let record = Record::new(value);
     transaction.put(key, &record)?;
-    Ok(record.version_number())
+    Ok(record.version())
 }
 
 /// What `key` has now. Whatever was seen of it before is out of date from here on, which is no conflict for a write that
 /// reads in its own transaction.
 async fn current(writer: &Writer, transaction: &Transaction, key: &Key) -> Result<Option<Record>, KvFault> {
     let found = Record::found(key, transaction.get(key)?.await?)?;
-    writer.note(key, Some(found.as_ref().map_or(ABSENT, Record::version_number)));
+    writer.note(key, Some(found.as_ref().map_or(ABSENT, Record::version)));
     Ok(found)
 }
 
@@ -52,9 +52,9 @@ pub(super) fn set_partial(key: Key, offset: u64, bytes: Vec<u8>) -> Procedure {
                 value.resize(value.len().max(end as usize), 0);
                 value[offset as usize..end as usize].copy_from_slice(&bytes);
             }
-            let record = Record::new(&Uint8Array::from(&value[..]));
+            let record = Record::new(&value);
             transaction.put(&key, &record)?;
-            writer.note(&key, Some(record.version_number()));
+            writer.note(&key, Some(record.version()));
             Ok(())
         })
     })
@@ -82,9 +82,9 @@ where
             let new = change(old.map(|record| record.bytes().to_vec()));
             match &new {
                 Some(value) => {
-                    let record = Record::new(&Uint8Array::from(&value[..]));
+                    let record = Record::new(value);
                     transaction.put(&key, &record)?;
-                    writer.note(&key, Some(record.version_number()));
+                    writer.note(&key, Some(record.version()));
                 }
                 None => {
                     transaction.delete(&key)?;
@@ -166,7 +166,7 @@ pub(super) fn rename(source: Key, dest: Key) -> Procedure {
                     let moved = record.moved();
                     transaction.put(&dest, &moved)?;
                     writer.note(&source, Some(ABSENT));
-                    writer.note(&dest, Some(moved.version_number()));
+                    writer.note(&dest, Some(moved.version()));
                 }
                 None if at_dest.is_some() => return Err(KvFault::at(KvErrorKind::DictionaryExpected, &dest)),
                 None => {

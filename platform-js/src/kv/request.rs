@@ -4,13 +4,13 @@
 //! here resolves in the very event that ends its request, so a task that awaits one and issues the next keeps the
 //! transaction alive. It must await nothing else in between.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, JsString};
 use mirage_sig::{Key, KvErrorKind};
 use wasm_bindgen::prelude::*;
 use web_sys::{
@@ -19,9 +19,29 @@ use web_sys::{
 };
 
 use super::error::KvFault;
+use super::record::Record;
 
 /// The object store in which all values are.
 pub(super) const VALUES: &str = "values";
+
+thread_local! {
+    /// What every write passes, made once.
+    static WRITING: Writing = Writing::default();
+}
+
+struct Writing {
+    values: JsString,
+    mode: JsString,
+    options: TransactionOptions,
+}
+
+impl Default for Writing {
+    fn default() -> Self {
+        let options = TransactionOptions::new();
+        options.set_durability("strict");
+        Self { values: VALUES.into(), mode: "readwrite".into(), options }
+    }
+}
 
 /// A value that arrives once.
 struct Arrival<T> {
@@ -63,16 +83,18 @@ fn poll_mailbox<T>(mailbox: &Mailbox<T>, cx: &mut Context<'_>) -> Poll<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub(super) struct Pending {
     request: IdbRequest,
-    handlers: Option<Handlers>,
+    /// There while it is waited for.
+    handlers: Option<Rc<Handlers>>,
 }
 
-struct Handlers {
+/// What hears of the end of one request at a time.
+pub(super) struct Handlers {
     mailbox: Mailbox<()>,
-    _on_end: Closure<dyn FnMut(Event)>,
+    on_end: Closure<dyn FnMut(Event)>,
 }
 
 impl Handlers {
-    fn new(request: &IdbRequest) -> Self {
+    pub fn new() -> Rc<Self> {
         let mailbox = mailbox();
         let done = mailbox.clone();
         let on_end = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
@@ -80,9 +102,14 @@ impl Handlers {
             event.stop_propagation();
             deliver(&done, ());
         });
-        request.set_onsuccess(Some(on_end.as_ref().unchecked_ref()));
-        request.set_onerror(Some(on_end.as_ref().unchecked_ref()));
-        Self { mailbox, _on_end: on_end }
+        Rc::new(Self { mailbox, on_end })
+    }
+
+    fn attach(&self, request: &IdbRequest) {
+        self.mailbox.borrow_mut().value = None;
+        let handler = self.on_end.as_ref().unchecked_ref();
+        request.set_onsuccess(Some(handler));
+        request.set_onerror(Some(handler));
     }
 }
 
@@ -93,11 +120,22 @@ impl Pending {
 
     /// Waits for the end, whatever it is.
     pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_end_with(Handlers::new, cx)
+    }
+
+    /// The same with handlers that nothing else uses at the time, which need not be made for each wait.
+    pub fn poll_end_with(&mut self, handlers: impl FnOnce() -> Rc<Handlers>, cx: &mut Context<'_>) -> Poll<()> {
         if self.request.ready_state() != IdbRequestReadyState::Pending {
+            self.handlers = None;
             return Poll::Ready(());
         }
         let request = &self.request;
-        poll_mailbox(&self.handlers.get_or_insert_with(|| Handlers::new(request)).mailbox, cx)
+        let attached = self.handlers.get_or_insert_with(|| {
+            let handlers = handlers();
+            handlers.attach(request);
+            handlers
+        });
+        poll_mailbox(&attached.mailbox, cx).map(|()| self.handlers = None)
     }
 }
 
@@ -112,9 +150,13 @@ impl Future for Pending {
     type Output = Result<JsValue, KvFault>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_end(cx).map(|()| match self.request.error() {
-            Ok(None) => self.request.result().map_err(|error| KvFault::from_js(&error)),
-            _ => Err(request_error(&self.request)),
+        self.poll_end(cx).map(|()| match self.request.result() {
+            Ok(found) if !found.is_undefined() => Ok(found),
+            // Nothing was found, or it failed.
+            _ => match self.request.error() {
+                Ok(None) => Ok(JsValue::UNDEFINED),
+                _ => Err(request_error(&self.request)),
+            },
         })
     }
 }
@@ -132,51 +174,102 @@ impl Drop for Pending {
 pub(super) struct Transaction {
     inner: IdbTransaction,
     values: IdbObjectStore,
-    ended: Mailbox<Result<(), KvFault>>,
-    _on_complete: Closure<dyn FnMut()>,
-    _on_abort: Closure<dyn FnMut()>,
+    ends: Rc<Ends>,
+    /// Whether `end` has told.
+    ended: Cell<bool>,
+}
+
+/// What is to be done in the very event that tells of a commit.
+type Committed = Rc<RefCell<Option<Box<dyn FnOnce()>>>>;
+
+/// What hears of the end of one transaction at a time.
+pub(super) struct Ends {
+    /// Whether it is committed.
+    ended: Mailbox<bool>,
+    /// Called first if it is.
+    committed: Committed,
+    on_complete: Closure<dyn FnMut()>,
+    on_abort: Closure<dyn FnMut()>,
+}
+
+impl Ends {
+    pub fn new() -> Rc<Self> {
+        let ended = mailbox();
+        let committed = Committed::default();
+        let (told, first) = (ended.clone(), committed.clone());
+        let on_complete = Closure::<dyn FnMut()>::new(move || {
+            if let Some(first) = first.take() {
+                first();
+            }
+            deliver(&told, true);
+        });
+        let (told, first) = (ended.clone(), committed.clone());
+        let on_abort = Closure::<dyn FnMut()>::new(move || {
+            first.take();
+            deliver(&told, false);
+        });
+        Rc::new(Self { ended, committed, on_complete, on_abort })
+    }
 }
 
 impl Transaction {
     pub fn read(db: &IdbDatabase) -> Result<Self, KvFault> {
         let inner = db.transaction_with_str_and_mode(VALUES, IdbTransactionMode::Readonly);
-        Self::new(inner.map_err(|error| KvFault::from_js(&error))?)
+        let transaction = Self::new(inner.map_err(|error| KvFault::from_js(&error))?, Ends::new())?;
+        transaction.listen();
+        Ok(transaction)
     }
 
-    /// Its `complete` event comes when all is on the disk (IndexedDB 3.0, section 2.7.2, "strict").
-    pub fn write(db: &IdbDatabase) -> Result<Self, KvFault> {
-        let options = TransactionOptions::new();
-        options.set_durability("strict");
-        let inner = db.unchecked_ref::<DurableDatabase>().transaction(VALUES, "readwrite", &options);
-        Self::new(inner.map_err(|error| KvFault::from_js(&error))?)
+    /// Its `complete` event comes when all is on the disk (IndexedDB 3.0, section 2.7.2, "strict"). Nothing else may use
+    /// `ends` until then. [`listen`](Self::listen) to it.
+    pub fn write(db: &IdbDatabase, ends: Rc<Ends>) -> Result<Self, KvFault> {
+        ends.ended.borrow_mut().value = None;
+        let db = db.unchecked_ref::<DurableDatabase>();
+        let inner = WRITING.with(|with| db.transaction(&with.values, &with.mode, &with.options));
+        Self::new(inner.map_err(|error| KvFault::from_js(&error))?, ends)
     }
 
-    fn new(inner: IdbTransaction) -> Result<Self, KvFault> {
-        let values = inner.object_store(VALUES).map_err(|error| KvFault::from_js(&error))?;
-        let ended = mailbox();
-        let done = ended.clone();
-        let on_complete = Closure::<dyn FnMut()>::new(move || deliver(&done, Ok(())));
-        let (failed, source) = (ended.clone(), inner.clone());
-        let on_abort = Closure::<dyn FnMut()>::new(move || {
-            let fault = match source.error() {
-                Some(exception) => KvFault::from_js(&exception),
-                None => KvFault::new(KvErrorKind::Gone).with_detail("the transaction was aborted"),
-            };
-            deliver(&failed, Err(fault));
-        });
-        inner.set_oncomplete(Some(on_complete.as_ref().unchecked_ref()));
-        inner.set_onabort(Some(on_abort.as_ref().unchecked_ref()));
-        Ok(Self { inner, values, ended, _on_complete: on_complete, _on_abort: on_abort })
+    fn new(inner: IdbTransaction, ends: Rc<Ends>) -> Result<Self, KvFault> {
+        let values = WRITING.with(|with| inner.unchecked_ref::<CommittedTransaction>().object_store(&with.values));
+        let values = values.map_err(|error| KvFault::from_js(&error))?;
+        Ok(Self { inner, values, ends, ended: Cell::new(false) })
+    }
+
+    /// Hears of its end from now on. No event comes before control goes back to the event loop, so whoever is in haste asks
+    /// for something first.
+    pub fn listen(&self) {
+        self.inner.set_oncomplete(Some(self.ends.on_complete.as_ref().unchecked_ref()));
+        self.inner.set_onabort(Some(self.ends.on_abort.as_ref().unchecked_ref()));
+    }
+
+    /// Says that no request follows: the browser need not wait for the answers that are under way.
+    pub fn commit(&self) {
+        // Throws if it has ended already, as one without requests does.
+        let _ = self.inner.unchecked_ref::<CommittedTransaction>().commit();
+    }
+
+    /// The same; `committed` is called as soon as everything is, ahead of whoever waits for the end.
+    pub fn commit_then(&self, committed: impl FnOnce() + 'static) {
+        self.ends.committed.replace(Some(Box::new(committed)));
+        self.commit();
     }
 
     /// Waits for the end: `Ok` once everything is committed.
     pub async fn end(&self) -> Result<(), KvFault> {
-        std::future::poll_fn(|cx| poll_mailbox(&self.ended, cx)).await
+        let committed = std::future::poll_fn(|cx| poll_mailbox(&self.ends.ended, cx)).await;
+        self.ended.set(true);
+        if committed {
+            return Ok(());
+        }
+        Err(match self.inner.error() {
+            Some(exception) => KvFault::from_js(&exception),
+            None => KvFault::new(KvErrorKind::Gone).with_detail("the transaction was aborted"),
+        })
     }
 
     /// Whether its end has come, of whatever kind.
     pub fn has_ended(&self) -> bool {
-        self.ended.borrow().value.is_some()
+        self.ends.ended.borrow().value.is_some()
     }
 
     /// Takes back everything.
@@ -207,7 +300,7 @@ impl Transaction {
 
     /// Stores a record. Its failure ends the transaction, which tells.
     pub fn put(&self, key: &Key, record: &Record) -> Result<(), KvFault> {
-        self.values.put_with_key(record.as_ref(), &js_key(key)).map_err(|error| KvFault::from_js(&error).about(key))?;
+        self.values.put_with_key(record.as_js(), &js_key(key)).map_err(|error| KvFault::from_js(&error).about(key))?;
         Ok(())
     }
 
@@ -224,10 +317,13 @@ impl Transaction {
     }
 }
 
+/// Nobody waits any more for one that has not ended. Afterwards nothing comes.
 impl Drop for Transaction {
     fn drop(&mut self) {
-        self.inner.set_oncomplete(None);
-        self.inner.set_onabort(None);
+        if !self.ended.get() {
+            self.inner.set_oncomplete(None);
+            self.inner.set_onabort(None);
+        }
     }
 }
 
@@ -265,78 +361,20 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn transaction(
         this: &DurableDatabase,
-        store: &str,
-        mode: &str,
+        store: &JsString,
+        mode: &JsString,
         options: &TransactionOptions,
     ) -> Result<IdbTransaction, JsValue>;
+    /// A transaction that can be told to commit (IndexedDB 3.0); web-sys calls that deprecated, which it is not.
+    type CommittedTransaction;
+    #[wasm_bindgen(method, catch)]
+    fn commit(this: &CommittedTransaction) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = objectStore)]
+    fn object_store(this: &CommittedTransaction, name: &JsString) -> Result<IdbObjectStore, JsValue>;
     #[wasm_bindgen(extends = js_sys::Object, js_name = Object)]
     type TransactionOptions;
     #[wasm_bindgen(constructor, js_class = "Object")]
     fn new() -> TransactionOptions;
     #[wasm_bindgen(method, setter)]
     fn set_durability(this: &TransactionOptions, durability: &str);
-
-    /// What is stored under a key.
-    #[wasm_bindgen(extends = js_sys::Object, js_name = Object)]
-    pub(super) type Record;
-    #[wasm_bindgen(constructor, js_class = "Object")]
-    fn empty() -> Record;
-    #[wasm_bindgen(method, getter)]
-    fn value(this: &Record) -> JsValue;
-    #[wasm_bindgen(method, setter)]
-    fn set_value(this: &Record, value: &Uint8Array);
-    /// When it was written, in milliseconds since 1970.
-    #[wasm_bindgen(method, getter)]
-    fn modified(this: &Record) -> Option<f64>;
-    #[wasm_bindgen(method, setter)]
-    fn set_modified(this: &Record, ms: f64);
-    /// A random number that tells this write from any other.
-    #[wasm_bindgen(method, getter)]
-    fn version(this: &Record) -> Option<f64>;
-    #[wasm_bindgen(method, setter)]
-    fn set_version(this: &Record, version: f64);
-}
-
-impl Record {
-    pub fn new(value: &Uint8Array) -> Self {
-        let record = Self::empty();
-        record.set_value(value);
-        record.set_modified(js_sys::Date::now());
-        record.set_version((js_sys::Math::random() * 9_007_199_254_740_992.0).floor());
-        record
-    }
-
-    /// The same value under another key: written when it was written, and yet another write.
-    pub fn moved(&self) -> Self {
-        let moved = Self::new(&self.bytes());
-        moved.set_modified(self.modified_ms());
-        moved
-    }
-
-    /// What a `get` found; `None` if nothing has the key.
-    pub fn found(key: &Key, found: JsValue) -> Result<Option<Self>, KvFault> {
-        if found.is_undefined() {
-            return Ok(None);
-        }
-        let record: Self = found.unchecked_into();
-        let whole =
-            record.value().is_instance_of::<Uint8Array>() && record.modified().is_some() && record.version().is_some();
-        if whole {
-            Ok(Some(record))
-        } else {
-            Err(KvFault::at(KvErrorKind::Corrupt, key).with_detail("not a record of ours"))
-        }
-    }
-
-    pub fn bytes(&self) -> Uint8Array {
-        self.value().unchecked_into()
-    }
-
-    pub fn modified_ms(&self) -> f64 {
-        self.modified().unwrap_or(0.0)
-    }
-
-    pub fn version_number(&self) -> f64 {
-        self.version().unwrap_or(0.0)
-    }
 }

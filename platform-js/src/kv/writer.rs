@@ -12,13 +12,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use js_sys::Uint8Array;
 use mirage_sig::{Key, KvErrorKind};
 use wasm_bindgen_futures::spawn_local;
 
 use super::database::Database;
 use super::error::KvFault;
-use super::request::{Pending, Record, Transaction};
+use super::record::Record;
+use super::request::{Ends, Handlers, Pending, Transaction};
 
 /// Writes that wait for their transaction; the next ones wait for room.
 pub(super) const QUEUE_MAX: usize = 1_024;
@@ -36,7 +36,7 @@ pub(super) type Outcome = Result<(), KvFault>;
 pub(super) type Procedure = Box<dyn FnOnce(Rc<Writer>, Rc<Transaction>) -> Pin<Box<dyn Future<Output = Outcome>>>>;
 
 enum Work {
-    Set { key: Key, value: Uint8Array },
+    Set { key: Key, record: Record },
     Procedure(Procedure),
 }
 
@@ -75,6 +75,9 @@ pub(super) struct Writer {
     seen: RefCell<HashMap<Key, f64>>,
     /// What a procedure under way has noted, to be taken back with its transaction.
     notes: RefCell<Vec<Note>>,
+    /// For the one transaction that is under way, and the last of its checks: making them costs as much as a request.
+    ends: Rc<Ends>,
+    handlers: Rc<Handlers>,
 }
 
 struct Note {
@@ -94,6 +97,8 @@ impl Writer {
             next_place: Cell::new(0),
             seen: RefCell::default(),
             notes: RefCell::default(),
+            ends: Ends::new(),
+            handlers: Handlers::new(),
         })
     }
 
@@ -139,7 +144,7 @@ impl Writer {
     }
 
     pub async fn set(self: &Rc<Self>, key: &Key, value: &[u8]) -> Outcome {
-        self.submit(|| Work::Set { key: key.clone(), value: Uint8Array::from(value) }).await
+        self.submit(|| Work::Set { key: key.clone(), record: Record::new(value) }).await
     }
 
     pub async fn run(self: &Rc<Self>, procedure: Procedure) -> Outcome {
@@ -228,26 +233,28 @@ impl Writer {
             }
             return;
         }
-        let whole = self.set_all(&group).await;
-        if whole.is_ok() || group.len() == 1 {
-            for job in group {
-                job.ticket.settle(whole.clone());
-            }
+        let Err(fault) = self.set_all(&group).await else { return };
+        if let [job] = &group[..] {
+            job.ticket.settle(Err(fault));
             return;
         }
         for job in group {
-            let outcome = self.set_all(std::slice::from_ref(&job)).await;
-            job.ticket.settle(outcome);
+            if let Err(fault) = self.set_all(std::slice::from_ref(&job)).await {
+                job.ticket.settle(Err(fault));
+            }
         }
     }
 
     async fn run_alone(self: &Rc<Self>, procedure: Procedure) -> Outcome {
-        let transaction = Rc::new(Transaction::write(self.database.handle()?)?);
+        let transaction = Rc::new(Transaction::write(self.database.handle()?, self.ends.clone())?);
+        transaction.listen();
         self.notes.take();
         let mut outcome = procedure(self.clone(), transaction.clone()).await;
         outcome = match outcome {
-            // It commits by itself: to tell it so takes the browser a tenth of a millisecond more.
-            Ok(()) => transaction.end().await,
+            Ok(()) => {
+                transaction.commit();
+                transaction.end().await
+            }
             Err(fault) => Err(taken_back(&transaction, fault).await),
         };
         if outcome.is_err() {
@@ -256,42 +263,49 @@ impl Writer {
         outcome.map_err(|fault| self.database.explain(fault))
     }
 
+    /// Sets them all, or none. Settles the tickets if it did.
     async fn set_all(&self, jobs: &[Job]) -> Outcome {
-        let transaction = Transaction::write(self.database.handle()?).map_err(|fault| self.database.explain(fault))?;
-        let outcome = self.issue_all(&transaction, jobs).await;
-        match outcome {
-            Ok(versions) => {
-                transaction.end().await.map_err(|fault| self.database.explain(fault))?;
-                for (job, version) in jobs.iter().zip(versions) {
-                    if let Work::Set { key, .. } = &job.work {
-                        self.saw(key, Some(version));
-                    }
-                }
-                Ok(())
-            }
-            Err(fault) => Err(self.database.explain(taken_back(&transaction, fault).await)),
+        let transaction = Transaction::write(self.database.handle()?, self.ends.clone())
+            .map_err(|fault| self.database.explain(fault))?;
+        let issued = self.issue_all(&transaction, jobs);
+        transaction.listen();
+        if let Err(fault) = self.passed(issued).await {
+            return Err(self.database.explain(taken_back(&transaction, fault).await));
         }
+        // Whoever waits for these runs before this goes on, so that what is written next goes into the next group.
+        let tickets: Vec<_> = jobs.iter().map(|job| job.ticket.clone()).collect();
+        transaction.commit_then(move || tickets.iter().for_each(|ticket| ticket.settle(Ok(()))));
+        transaction.end().await.map_err(|fault| self.database.explain(fault))?;
+        for job in jobs {
+            if let Work::Set { key, record } = &job.work {
+                self.saw(key, Some(record.version()));
+            }
+        }
+        Ok(())
     }
 
-    async fn issue_all(&self, transaction: &Transaction, jobs: &[Job]) -> Result<Vec<f64>, KvFault> {
+    /// Asks for everything at once.
+    fn issue_all(&self, transaction: &Transaction, jobs: &[Job]) -> Result<Vec<Check>, KvFault> {
         let mut checks = Vec::with_capacity(jobs.len());
-        let mut versions = Vec::with_capacity(jobs.len());
         for job in jobs {
-            if let Work::Set { key, value } = &job.work {
+            if let Work::Set { key, record } = &job.work {
                 self.issue_checks(transaction, key, &mut checks)?;
-                let record = Record::new(value);
-                versions.push(record.version_number());
-                transaction.put(key, &record)?;
+                transaction.put(key, record)?;
             }
         }
+        Ok(checks)
+    }
+
+    async fn passed(&self, checks: Result<Vec<Check>, KvFault>) -> Outcome {
+        let mut checks = checks?;
         // Requests end in order: once the last has, the others need not be waited for one by one.
         if let Some(last) = checks.last_mut() {
-            poll_fn(|cx| last.request.poll_end(cx)).await;
+            poll_fn(|cx| last.request.poll_end_with(|| self.handlers.clone(), cx)).await;
         }
         for check in checks {
             check.passed().await?;
         }
-        Ok(versions)
+        Ok(())
     }
 
     /// Asks what must be known before `key` may be set, ahead of the write in the same transaction.
@@ -381,7 +395,7 @@ impl Check {
                 return if found.is_undefined() { Ok(()) } else { Err(KvFault::not_within(&self.key, &ancestor)) };
             }
             Wanted::Version(version) => {
-                Record::found(&self.key, found)?.is_some_and(|record| record.version_number() == version)
+                Record::found(&self.key, found)?.is_some_and(|record| record.version() == version)
             }
         };
         if good { Ok(()) } else { Err(KvFault::at(KvErrorKind::Conflict, &self.key)) }
