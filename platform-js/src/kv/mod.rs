@@ -4,6 +4,7 @@
 //! (durability "strict"), and writes under way at once share a transaction (see [`writer`]). Each value carries a random
 //! version, by which a store notices that another tab has changed what it last saw.
 
+mod checks;
 mod database;
 mod error;
 mod page;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use mirage_sig::{Key, KvErrorKind};
 
+use super::checks::Checks;
 use super::error::KvFault;
 use super::record::Record;
 use super::request::Transaction;
@@ -16,11 +17,9 @@ const VALUE_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// Checks that `key` may be set, and sets it.
 async fn set(writer: &Writer, transaction: &Transaction, key: &Key, value: &[u8]) -> Result<f64, KvFault> {
-    let mut checks = Vec::new();
-    writer.issue_checks(transaction, key, &mut checks)?;
-    for check in checks {
-        check.passed().await?;
-    }
+    let mut checks = Checks::default();
+    checks.before_set(writer, transaction, key)?;
+    checks.passed().await?;
     let record = Record::new(value);
     transaction.put(key, &record)?;
     Ok(record.version())
@@ -42,11 +41,9 @@ pub(super) fn set_partial(key: Key, offset: u64, bytes: Vec<u8>) -> Procedure {
                 return Err(KvFault::at(KvErrorKind::NoSpace, &key));
             }
             // First as a plain write would be checked: against what others have done since.
-            let mut checks = Vec::new();
-            writer.issue_checks(&transaction, &key, &mut checks)?;
-            for check in checks {
-                check.passed().await?;
-            }
+            let mut checks = Checks::default();
+            checks.before_set(&writer, &transaction, &key)?;
+            checks.passed().await?;
             let mut value = current(&writer, &transaction, &key).await?.map_or(Vec::new(), |old| old.bytes().to_vec());
             if !bytes.is_empty() {
                 value.resize(value.len().max(end as usize), 0);
@@ -73,11 +70,9 @@ where
             }
             let old = current(&writer, &transaction, &key).await?;
             if old.is_none() {
-                let mut checks = Vec::new();
-                writer.issue_checks(&transaction, &key, &mut checks)?;
-                for check in checks {
-                    check.passed().await?;
-                }
+                let mut checks = Checks::default();
+                checks.before_set(&writer, &transaction, &key)?;
+                checks.passed().await?;
             }
             let new = change(old.map(|record| record.bytes().to_vec()));
             match &new {
@@ -118,9 +113,9 @@ pub(super) fn batch(changes: Vec<(Key, Option<Vec<u8>>)>) -> Procedure {
 
 async fn remove(writer: &Writer, transaction: &Transaction, key: &Key) -> Outcome {
     if !key.is_root() {
-        if let Some(check) = writer.issue_version_check(transaction, key)? {
-            check.passed().await?;
-        }
+        let mut checks = Checks::default();
+        checks.version(writer, transaction, key)?;
+        checks.passed().await?;
         transaction.delete(key)?;
     }
     transaction.delete_within(key)?;
@@ -132,11 +127,11 @@ async fn remove(writer: &Writer, transaction: &Transaction, key: &Key) -> Outcom
 pub(super) fn rename(source: Key, dest: Key) -> Procedure {
     Box::new(move |writer: Rc<Writer>, transaction: Rc<Transaction>| {
         Box::pin(async move {
+            let mut checks = Checks::default();
             for key in [&source, &dest] {
-                if let Some(check) = writer.issue_version_check(&transaction, key)? {
-                    check.passed().await?;
-                }
+                checks.version(&writer, &transaction, key)?;
             }
+            checks.passed().await?;
             let value = if source.is_root() { None } else { current(&writer, &transaction, &source).await? };
             let within = match &value {
                 Some(_) => Vec::new(),

@@ -5,7 +5,7 @@
 //! transaction alive. It must await nothing else in between.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -87,29 +87,52 @@ pub(super) struct Pending {
     handlers: Option<Rc<Handlers>>,
 }
 
+/// What is to be done in the very event that tells of an end.
+type Hook = Rc<RefCell<Option<Box<dyn FnOnce()>>>>;
+
 /// What hears of the end of one request at a time.
 pub(super) struct Handlers {
     mailbox: Mailbox<()>,
-    on_end: Closure<dyn FnMut(Event)>,
+    hook: Hook,
+    on_success: Closure<dyn FnMut()>,
+    on_error: Closure<dyn FnMut(Event)>,
 }
 
 impl Handlers {
     pub fn new() -> Rc<Self> {
-        let mailbox = mailbox();
-        let done = mailbox.clone();
-        let on_end = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
+        let (mailbox, hook) = (mailbox(), Hook::default());
+        let ended = {
+            let (mailbox, hook) = (mailbox.clone(), hook.clone());
+            move || {
+                if let Some(first) = hook.take() {
+                    first();
+                }
+                deliver(&mailbox, ());
+            }
+        };
+        let on_success = Closure::<dyn FnMut()>::new(ended.clone());
+        let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             // Reported to whoever awaits; the transaction's abort, which follows, needs no report of its own.
             event.stop_propagation();
-            deliver(&done, ());
+            ended();
         });
-        Rc::new(Self { mailbox, on_end })
+        Rc::new(Self { mailbox, hook, on_success, on_error })
     }
 
     fn attach(&self, request: &IdbRequest) {
         self.mailbox.borrow_mut().value = None;
-        let handler = self.on_end.as_ref().unchecked_ref();
-        request.set_onsuccess(Some(handler));
-        request.set_onerror(Some(handler));
+        request.set_onsuccess(Some(self.on_success.as_ref().unchecked_ref()));
+        request.set_onerror(Some(self.on_error.as_ref().unchecked_ref()));
+    }
+
+    /// Calls `first` in the very event that ends the request, and waits for that. Not to be dropped before.
+    pub async fn ended<T: 'static>(&self, request: &IdbRequest, first: impl FnOnce() -> T + 'static) -> Option<T> {
+        let result = Rc::new(Cell::new(None));
+        let filled = result.clone();
+        self.hook.replace(Some(Box::new(move || filled.set(Some(first())))));
+        self.attach(request);
+        poll_fn(|cx| poll_mailbox(&self.mailbox, cx)).await;
+        result.take()
     }
 }
 
@@ -118,24 +141,20 @@ impl Pending {
         Self { request, handlers: None }
     }
 
-    /// Waits for the end, whatever it is.
-    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_end_with(Handlers::new, cx)
+    pub fn request(&self) -> &IdbRequest {
+        &self.request
     }
 
-    /// The same with handlers that nothing else uses at the time, which need not be made for each wait.
-    pub fn poll_end_with(&mut self, handlers: impl FnOnce() -> Rc<Handlers>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.request.ready_state() != IdbRequestReadyState::Pending {
-            self.handlers = None;
-            return Poll::Ready(());
+    /// What came of it. It must have ended.
+    pub fn outcome(&self) -> Result<JsValue, KvFault> {
+        match self.request.result() {
+            Ok(found) if !found.is_undefined() => Ok(found),
+            // Nothing was found, or it failed.
+            _ => match self.request.error() {
+                Ok(None) => Ok(JsValue::UNDEFINED),
+                _ => Err(request_error(&self.request)),
+            },
         }
-        let request = &self.request;
-        let attached = self.handlers.get_or_insert_with(|| {
-            let handlers = handlers();
-            handlers.attach(request);
-            handlers
-        });
-        poll_mailbox(&attached.mailbox, cx).map(|()| self.handlers = None)
     }
 }
 
@@ -150,14 +169,19 @@ impl Future for Pending {
     type Output = Result<JsValue, KvFault>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_end(cx).map(|()| match self.request.result() {
-            Ok(found) if !found.is_undefined() => Ok(found),
-            // Nothing was found, or it failed.
-            _ => match self.request.error() {
-                Ok(None) => Ok(JsValue::UNDEFINED),
-                _ => Err(request_error(&self.request)),
-            },
-        })
+        if self.request.ready_state() == IdbRequestReadyState::Pending {
+            let request = self.request.clone();
+            let handlers = self.handlers.get_or_insert_with(|| {
+                let handlers = Handlers::new();
+                handlers.attach(&request);
+                handlers
+            });
+            if poll_mailbox(&handlers.mailbox, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        self.handlers = None;
+        Poll::Ready(self.outcome())
     }
 }
 
@@ -179,15 +203,12 @@ pub(super) struct Transaction {
     ended: Cell<bool>,
 }
 
-/// What is to be done in the very event that tells of a commit.
-type Committed = Rc<RefCell<Option<Box<dyn FnOnce()>>>>;
-
 /// What hears of the end of one transaction at a time.
 pub(super) struct Ends {
     /// Whether it is committed.
     ended: Mailbox<bool>,
     /// Called first if it is.
-    committed: Committed,
+    committed: Hook,
     on_complete: Closure<dyn FnMut()>,
     on_abort: Closure<dyn FnMut()>,
 }
@@ -195,7 +216,7 @@ pub(super) struct Ends {
 impl Ends {
     pub fn new() -> Rc<Self> {
         let ended = mailbox();
-        let committed = Committed::default();
+        let committed = Hook::default();
         let (told, first) = (ended.clone(), committed.clone());
         let on_complete = Closure::<dyn FnMut()>::new(move || {
             if let Some(first) = first.take() {
@@ -256,7 +277,7 @@ impl Transaction {
 
     /// Waits for the end: `Ok` once everything is committed.
     pub async fn end(&self) -> Result<(), KvFault> {
-        let committed = std::future::poll_fn(|cx| poll_mailbox(&self.ends.ended, cx)).await;
+        let committed = poll_fn(|cx| poll_mailbox(&self.ends.ended, cx)).await;
         self.ended.set(true);
         if committed {
             return Ok(());

@@ -12,13 +12,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use mirage_sig::{Key, KvErrorKind};
+use mirage_sig::Key;
 use wasm_bindgen_futures::spawn_local;
 
+use super::checks::Checks;
 use super::database::Database;
 use super::error::KvFault;
 use super::record::Record;
-use super::request::{Ends, Handlers, Pending, Transaction};
+use super::request::{Ends, Handlers, Transaction};
 
 /// Writes that wait for their transaction; the next ones wait for room.
 pub(super) const QUEUE_MAX: usize = 1_024;
@@ -246,7 +247,7 @@ impl Writer {
     }
 
     async fn run_alone(self: &Rc<Self>, procedure: Procedure) -> Outcome {
-        let transaction = Rc::new(Transaction::write(self.database.handle()?, self.ends.clone())?);
+        let transaction = Rc::new(self.transaction()?);
         transaction.listen();
         self.notes.take();
         let mut outcome = procedure(self.clone(), transaction.clone()).await;
@@ -265,16 +266,22 @@ impl Writer {
 
     /// Sets them all, or none. Settles the tickets if it did.
     async fn set_all(&self, jobs: &[Job]) -> Outcome {
-        let transaction = Transaction::write(self.database.handle()?, self.ends.clone())
-            .map_err(|fault| self.database.explain(fault))?;
-        let issued = self.issue_all(&transaction, jobs);
+        let transaction = Rc::new(self.transaction().map_err(|fault| self.database.explain(fault))?);
+        let checks = self.issue_all(&transaction, jobs);
         transaction.listen();
-        if let Err(fault) = self.passed(issued).await {
-            return Err(self.database.explain(taken_back(&transaction, fault).await));
-        }
         // Whoever waits for these runs before this goes on, so that what is written next goes into the next group.
         let tickets: Vec<_> = jobs.iter().map(|job| job.ticket.clone()).collect();
-        transaction.commit_then(move || tickets.iter().for_each(|ticket| ticket.settle(Ok(()))));
+        let committing = transaction.clone();
+        let commit = move || {
+            committing.commit_then(move || tickets.iter().for_each(|ticket| ticket.settle(Ok(()))));
+        };
+        let passed = match checks {
+            Ok(checks) => checks.passed_then(&self.handlers, commit).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = passed {
+            return Err(self.database.explain(taken_back(&transaction, fault).await));
+        }
         transaction.end().await.map_err(|fault| self.database.explain(fault))?;
         for job in jobs {
             if let Work::Set { key, record } = &job.work {
@@ -285,49 +292,24 @@ impl Writer {
     }
 
     /// Asks for everything at once.
-    fn issue_all(&self, transaction: &Transaction, jobs: &[Job]) -> Result<Vec<Check>, KvFault> {
-        let mut checks = Vec::with_capacity(jobs.len());
+    fn issue_all(&self, transaction: &Transaction, jobs: &[Job]) -> Result<Checks, KvFault> {
+        let mut checks = Checks::default();
         for job in jobs {
             if let Work::Set { key, record } = &job.work {
-                self.issue_checks(transaction, key, &mut checks)?;
+                checks.before_set(self, transaction, key)?;
                 transaction.put(key, record)?;
             }
         }
         Ok(checks)
     }
 
-    async fn passed(&self, checks: Result<Vec<Check>, KvFault>) -> Outcome {
-        let mut checks = checks?;
-        // Requests end in order: once the last has, the others need not be waited for one by one.
-        if let Some(last) = checks.last_mut() {
-            poll_fn(|cx| last.request.poll_end_with(|| self.handlers.clone(), cx)).await;
-        }
-        for check in checks {
-            check.passed().await?;
-        }
-        Ok(())
+    fn transaction(&self) -> Result<Transaction, KvFault> {
+        Transaction::write(self.database.handle()?, self.ends.clone())
     }
 
-    /// Asks what must be known before `key` may be set, ahead of the write in the same transaction.
-    pub fn issue_checks(&self, transaction: &Transaction, key: &Key, checks: &mut Vec<Check>) -> Result<(), KvFault> {
-        if key.is_root() {
-            return Err(KvFault::at(KvErrorKind::ValueExpected, key));
-        }
-        if let Some(check) = self.issue_version_check(transaction, key)? {
-            // Where a value was seen and still is, there is no dictionary, and nothing above it is a value.
-            let was_there = matches!(check.wanted, Wanted::Version(_));
-            checks.push(check);
-            if was_there {
-                return Ok(());
-            }
-        }
-        let request = transaction.probe_within(key)?;
-        checks.push(Check { key: key.clone(), request, wanted: Wanted::Nothing(KvErrorKind::ValueExpected) });
-        for ancestor in key.ancestors() {
-            let request = transaction.probe(&ancestor)?;
-            checks.push(Check { key: key.clone(), request, wanted: Wanted::NoValueAt(ancestor) });
-        }
-        Ok(())
+    /// The version that was last seen of `key`, if any.
+    pub fn seen(&self, key: &Key) -> Option<f64> {
+        self.seen.borrow().get(key).copied()
     }
 }
 
@@ -338,18 +320,6 @@ async fn taken_back(transaction: &Transaction, fault: KvFault) -> KvFault {
         // A request that failed because its transaction was aborted does not know why; the transaction does.
         Err(reason) if fault.is_abort() => reason,
         _ => fault,
-    }
-}
-
-impl Writer {
-    /// Asks whether `key` is still what was last seen of it, if it was seen at all.
-    pub fn issue_version_check(&self, transaction: &Transaction, key: &Key) -> Result<Option<Check>, KvFault> {
-        let (request, wanted) = match self.seen.borrow().get(key).copied() {
-            None => return Ok(None),
-            Some(ABSENT) => (transaction.probe(key)?, Wanted::Nothing(KvErrorKind::Conflict)),
-            Some(version) => (transaction.get(key)?, Wanted::Version(version)),
-        };
-        Ok(Some(Check { key: key.clone(), request, wanted }))
     }
 }
 
@@ -365,39 +335,5 @@ impl Drop for Place<'_> {
         if self.writer.queue.borrow().len() < QUEUE_MAX {
             self.writer.wake_first();
         }
-    }
-}
-
-/// A question to the store whose answer decides whether a write may be.
-pub(super) struct Check {
-    key: Key,
-    request: Pending,
-    wanted: Wanted,
-}
-
-enum Wanted {
-    /// Nothing there, or else this error.
-    Nothing(KvErrorKind),
-    /// No value at this key, which is on the way.
-    NoValueAt(Key),
-    /// A record of that version.
-    Version(f64),
-}
-
-impl Check {
-    pub async fn passed(self) -> Outcome {
-        let found = self.request.await?;
-        let good = match self.wanted {
-            Wanted::Nothing(error) => {
-                return if found.is_undefined() { Ok(()) } else { Err(KvFault::at(error, &self.key)) };
-            }
-            Wanted::NoValueAt(ancestor) => {
-                return if found.is_undefined() { Ok(()) } else { Err(KvFault::not_within(&self.key, &ancestor)) };
-            }
-            Wanted::Version(version) => {
-                Record::found(&self.key, found)?.is_some_and(|record| record.version() == version)
-            }
-        };
-        if good { Ok(()) } else { Err(KvFault::at(KvErrorKind::Conflict, &self.key)) }
     }
 }
