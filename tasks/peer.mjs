@@ -11,6 +11,12 @@ const usualPort = 8731;
 /** @type {Promise<string> | undefined} */
 let address;
 
+/** What tests said of themselves since they were last asked. @type {string[]} */
+const said = [];
+
+/** The tests that did not run, and why, since this was last asked. */
+export const leftOut = () => said.splice(0);
+
 /** Its address. It ends with this process. */
 export const peer = () => (address ??= start(usualPort).catch(() => start(0)));
 
@@ -20,9 +26,13 @@ async function start(port) {
     env: { ...process.env, PORT: String(port) },
     stdio: ['pipe', 'pipe', 'ignore'],
   });
-  const said = once(createInterface(server.stdout), 'line').then(([line]) => String(line));
+  const lines = createInterface(server.stdout);
+  const listening = once(lines, 'line').then(([line]) => String(line));
   const ended = once(server, 'exit').then(() => Promise.reject(new Error(`tests-wasm/peer.mjs does not run on port ${port}`)));
-  const address = await Promise.race([said, ended]);
+  const address = await Promise.race([listening, ended]);
+  lines.on('line', (line) => {
+    if (line.startsWith('left out: ')) said.push(line.slice('left out: '.length));
+  });
   // It ends when its standard input does, with this process, and does not keep it waiting.
   for (const handle of [server, server.stdin, server.stdout]) /** @type {any} */ (handle).unref();
   return address;

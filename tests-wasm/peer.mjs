@@ -46,6 +46,12 @@ function pour(response) {
 
 /** @type {Record<string, (call: Call) => unknown>} */
 const answers = {
+  /** A test says that it did not run: the harness shows nothing that a passing test prints. */
+  async 'left-out'({ request, response }) {
+    const what = (await bodyOf(request)).toString();
+    console.log(`left out: ${what.replaceAll(/\s+/g, ' ').slice(0, 200)}`);
+    response.writeHead(204, open).end();
+  },
   hello({ request, response }) {
     response.writeHead(200, { ...open, 'content-type': 'text/plain', 'x-greeting': 'Hello There' });
     response.end(request.method === 'HEAD' ? undefined : 'hello, world\n');

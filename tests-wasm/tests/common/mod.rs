@@ -1,7 +1,7 @@
 //! What runs in window and worker alike, and the domain that the tests have in hand.
 
 mod life;
-mod suites;
+pub mod suites;
 mod trouble;
 
 use std::cell::RefCell;

@@ -98,7 +98,7 @@ pub async fn network_of_tabs() {
 
 /// The server of `tests-wasm/peer.mjs`, as in `http://127.0.0.1:8731`; `npm test` starts it. Without it, what needs it is
 /// left out, and says so.
-fn peer() -> Option<&'static str> {
+pub fn peer() -> Option<&'static str> {
     let peer = option_env!("MIRAGE_TEST_PEER");
     if peer.is_none() {
         wasm_bindgen_test::console_log!("left out: no MIRAGE_TEST_PEER; `npm test` starts one");
