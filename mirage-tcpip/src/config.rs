@@ -84,7 +84,7 @@ pub struct TcpConfig {
     /// How long `connect` waits.
     pub connect_timeout: Duration,
     /// How long data may go without any answer before the connection is [`TimedOut`](mirage_sig::NetErrorKind::TimedOut):
-    /// RFC 9293's user timeout.
+    /// RFC 9293's user timeout, whose five minutes are the default.
     pub user_timeout: Duration,
     /// After how much silence to ask whether the other side is there; it is given up after four times as much. `None` never
     /// asks, as RFC 1122 4.2.3.6 wants it unless an application decides otherwise.
@@ -181,7 +181,7 @@ impl Default for TcpConfig {
             receive_buffer: 64 << 10,
             send_buffer: 64 << 10,
             connect_timeout: Duration::from_secs(30),
-            user_timeout: Duration::from_secs(120),
+            user_timeout: Duration::from_secs(300),
             keep_alive: None,
             linger: Duration::from_secs(60),
             time_wait: Duration::from_secs(10),

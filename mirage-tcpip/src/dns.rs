@@ -188,6 +188,7 @@ async fn ask_all(handle: &Handle, name: &str, servers: Vec<IpAddr>) -> Result<An
     for server in core::iter::repeat_n(&servers, ROUNDS).flatten() {
         match ask(handle, name, SocketAddr::new(*server, PORT)).await {
             Ok(answers) if answers.addresses.is_empty() => return Err(not_found()),
+            Err(error) if error == not_found() => return Err(error),
             Ok(answers) => return Ok(answers),
             Err(error) => last = error,
         }

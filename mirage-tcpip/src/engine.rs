@@ -316,7 +316,10 @@ impl Engine {
         self.out.flush(world);
         let more = self.serve_dirty(world);
         self.out.flush(world);
-        !self.out.stalled && (more || !self.out.is_empty())
+        if !self.out.stalled {
+            wake_all(&mut self.writers);
+        }
+        !self.out.stalled && more
     }
 
     /// The network has room again.

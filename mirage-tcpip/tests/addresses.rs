@@ -22,7 +22,7 @@ const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, SERVER];
 struct Server {
     station: Station,
     alive: Rc<Cell<bool>>,
-    /// The address that it gives next, and for how many seconds.
+    /// The address that it gives to station 5, the following ones to others; and for how many seconds.
     gives: Rc<Cell<(u8, u32)>>,
     /// The kinds of the messages that it had, and whether they were sent to it alone.
     seen: Rc<RefCell<Vec<(u8, bool)>>>,
@@ -83,7 +83,7 @@ impl Server {
         let mut reply = vec![0; 240];
         reply[0] = 2;
         reply[1..8].copy_from_slice(&message[1..8]);
-        reply[16..20].copy_from_slice(&address(number).octets());
+        reply[16..20].copy_from_slice(&address(number + message[33] - 5).octets());
         reply[28..34].copy_from_slice(&message[28..34]);
         reply[236..240].copy_from_slice(&message[236..240]);
         reply.extend([53, 1, answer, 1, 4, 255, 255, 255, 0, 54, 4]);
@@ -242,7 +242,7 @@ fn without_a_server_two_find_each_other() {
         assert!(took >= Config::DHCP_PATIENCE && took < 2 * Config::DHCP_PATIENCE, "{took:?}");
         let [ours, theirs] = [&left, &right].map(|stack| stack.addresses()[0]);
         assert!(ours.to_string().starts_with("169.254.") && ours.prefix == 16 && ours != theirs);
-        left.ping(theirs.address, 8).await.unwrap();
+        within(&runtime, SECOND, left.ping(theirs.address, 8)).await.unwrap();
         // When a server comes, the addresses are its own.
         let _server = Server::start(&runtime, &hub, 1_000);
         runtime.sleep(100 * SECOND).await;

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use common::raw::{self, Segment};
-use common::{Hub, SECOND, address, at, pair, pattern, run, stack, stack_with, transfer, within};
+use common::{Hub, SECOND, address, at, pair, pattern, run, segment, stack, stack_with, transfer, within};
 use mirage_conformance::fakes::FakeRuntime;
 use mirage_conformance::poll::join;
 use mirage_sig::{Listener, MonotonicClock, NetError, NetErrorKind, Read, Runtime, Sleep, Spawn, Stack, Write};
@@ -82,21 +82,21 @@ fn a_forged_cookie_opens_nothing() {
             station.send(&raw::ethernet([2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 9], 0x0800, &segment.packet(&[])));
         };
         send(1_000, 0, raw::SYN);
-        let cookie = raw::seen(&station.receive().await).unwrap().seq;
+        let cookie = segment(&station).await.seq;
         for guess in [0, cookie, cookie.wrapping_add(2), !cookie] {
             send(1_001, guess, raw::ACK);
-            let answer = raw::seen(&station.receive().await).unwrap();
+            let answer = segment(&station).await;
             assert_eq!((answer.flags, answer.seq), (raw::RST, guess));
         }
         // The right one does, but not with another sequence number of the sender's, and not for ever.
         send(2_001, cookie.wrapping_add(1), raw::ACK);
-        assert_eq!(raw::seen(&station.receive().await).unwrap().flags, raw::RST);
+        assert_eq!(segment(&station).await.flags, raw::RST);
         runtime.sleep(200 * SECOND).await;
         send(1_001, cookie.wrapping_add(1), raw::ACK);
-        assert_eq!(raw::seen(&station.receive().await).unwrap().flags, raw::RST);
+        assert_eq!(segment(&station).await.flags, raw::RST);
         assert_eq!(server.stats().tcp.established, 0);
         send(5_000, 0, raw::SYN);
-        let cookie = raw::seen(&station.receive().await).unwrap().seq;
+        let cookie = segment(&station).await.seq;
         send(5_001, cookie.wrapping_add(1), raw::ACK);
         runtime.sleep(SECOND).await;
         assert_eq!(server.stats().tcp.established, 1);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use common::fuzz::{OTHER_MAC, STACK_MAC, encode, fuzz_frame, seeds};
 use common::raw::{self, Segment};
-use common::{Hub, SECOND, address, pair, pattern, run, stack, transfer};
+use common::{Hub, SECOND, address, introduce, pair, pattern, run, segment, stack, transfer};
 use mirage_conformance::fakes::FakeRuntime;
 use mirage_sig::{Listener, Sleep, Stack};
 use mirage_tcpip::Dropped;
@@ -54,13 +54,14 @@ proptest! {
             let server = stack(&runtime, &hub, 2);
             let mut listener = server.listen(80, 8).unwrap();
             let station = hub.station(1);
+            introduce(&station, 1, 2);
             let (from, to) = ((address(1), 4_000), (address(2), 80));
             let send = |seq: u32, ack: u32, flags: u8, window: u16, data: &[u8]| {
                 let segment = Segment { from, to, seq, ack, flags, window };
                 station.send(&raw::ethernet(STACK_MAC, OTHER_MAC, 0x0800, &segment.packet(data)));
             };
             send(1_000, 0, raw::SYN, 500, &[]);
-            let isn = raw::seen(&station.receive().await).unwrap().seq;
+            let isn = segment(&station).await.seq;
             send(1_001, isn.wrapping_add(1), raw::ACK, 500, &[]);
             let mut flow = listener.accept().await.unwrap();
             let _ = mirage_sig::Runtime::timeout(&runtime, SECOND / 10, mirage_sig::Write::write_all(&mut flow, &pattern(5_000))).await;

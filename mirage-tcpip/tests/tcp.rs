@@ -125,7 +125,7 @@ fn data_without_an_answer_time_out() {
         let error = ours.flush().await.unwrap_err();
         assert_eq!(NetError::kind(&error), NetErrorKind::TimedOut);
         let took = runtime.now() - begun;
-        assert!(took > 60 * SECOND && took < 200 * SECOND, "{took:?}");
+        assert!(took > 200 * SECOND && took < 400 * SECOND, "{took:?}");
         drop(theirs);
     });
 }

@@ -237,7 +237,10 @@ impl Tcp {
         stats.orphans = self.orphan_count;
         stats.established = self.live() - self.orphan_count;
         stats.half_open = self.half_open_count;
-        stats.time_wait = self.time_wait.iter().filter(|(until, _)| *until > now).count();
+        let waits = |(until, tuple): &&(Instant, Tuple)| {
+            *until > now && matches!(self.tuples.get(tuple), Some(Held::TimeWait(held)) if held.is_until(*until))
+        };
+        stats.time_wait = self.time_wait.iter().filter(waits).count();
     }
 
     pub fn list(&self) -> impl Iterator<Item = crate::Socket> {

@@ -17,6 +17,12 @@ pub(crate) struct TimeWait {
     ack: u32,
 }
 
+impl TimeWait {
+    pub fn is_until(&self, until: Instant) -> bool {
+        self.until == until
+    }
+}
+
 impl Engine {
     pub fn wait_out(&mut self, tuple: Tuple, sent: Sent) {
         let until = after(self.now, self.config.tcp.time_wait);
@@ -27,7 +33,7 @@ impl Engine {
         {
             let Some((until, tuple)) = self.tcp.time_wait.pop_front() else { return };
             // It may stand for a later connection by now.
-            if matches!(self.tcp.tuples.get(&tuple), Some(Held::TimeWait(held)) if held.until == until) {
+            if matches!(self.tcp.tuples.get(&tuple), Some(Held::TimeWait(held)) if held.is_until(until)) {
                 self.tcp.tuples.remove(&tuple);
             }
         }

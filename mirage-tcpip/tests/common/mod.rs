@@ -90,3 +90,19 @@ pub async fn transfer(from: &mut Flow, to: &mut Flow, bytes: &[u8]) {
 pub async fn settle(runtime: &FakeRuntime) {
     runtime.sleep(Duration::from_millis(20)).await;
 }
+
+/// The next TCP segment that comes to a station.
+pub async fn segment(station: &Station) -> raw::Seen {
+    loop {
+        if let Some(segment) = raw::seen(&station.receive().await) {
+            return segment;
+        }
+    }
+}
+
+/// Tells a stack of a station whose address is 10.0.0.`number`.
+pub fn introduce(station: &Station, number: u8, to: u8) {
+    let mac = [2, 0, 0, 0, 0, number];
+    let packet = raw::arp(1, mac, address(number), [0; 6], address(to));
+    station.send(&raw::ethernet([0xff; 6], mac, 0x0806, &packet));
+}
