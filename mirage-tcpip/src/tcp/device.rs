@@ -1,0 +1,172 @@
+//! What smoltcp takes for its devices: one packet in hand that comes in, and the way out.
+
+use alloc::vec::Vec;
+
+use mirage_sig::Mac;
+use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::time::Instant;
+
+use crate::outbox::Outbox;
+use crate::packet::{be16, be32};
+use crate::world::World;
+
+/// Checksums are filled in by smoltcp, and looked at by us before it sees the packet.
+pub(crate) fn capabilities(mtu: usize) -> DeviceCapabilities {
+    let mut capabilities = DeviceCapabilities::default();
+    capabilities.medium = Medium::Ip;
+    capabilities.max_transmission_unit = mtu;
+    capabilities.checksum.ipv4 = Checksum::Tx;
+    capabilities.checksum.tcp = Checksum::Tx;
+    capabilities
+}
+
+/// What a connection has sent so far.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sent {
+    /// The sequence number after the last segment.
+    pub next: u32,
+    /// The highest of those.
+    pub high: u32,
+    /// The last acknowledgement.
+    pub ack: u32,
+    pub segments: u32,
+    pub retransmitted: u32,
+    pub resets: u32,
+}
+
+impl Sent {
+    pub fn note(&mut self, packet: &[u8]) {
+        // As smoltcp writes headers: without options.
+        let at = if packet.first().is_some_and(|first| first >> 4 == 4) { 20 } else { 40 };
+        let (Some(&offset), Some(&flags)) = (packet.get(at + 12), packet.get(at + 13)) else { return };
+        let data = packet.len().saturating_sub(at + usize::from(offset >> 4) * 4);
+        // SYN and FIN have a place in the sequence.
+        let length = data as u32 + u32::from(flags & 1 != 0) + u32::from(flags & 2 != 0);
+        let seq = be32(packet, at + 4);
+        let first = self.segments == 0;
+        (self.next, self.segments) = (seq.wrapping_add(length), self.segments + 1);
+        if flags & 0x10 != 0 {
+            self.ack = be32(packet, at + 8);
+        }
+        self.resets += u32::from(flags & 4 != 0);
+        if first || self.next.wrapping_sub(self.high) as i32 > 0 {
+            self.high = self.next;
+        } else if length > 0 {
+            self.retransmitted += 1;
+        }
+    }
+}
+
+/// One packet in hand, and room for the answer to it.
+pub(crate) struct Feed<'a> {
+    pub packet: Option<&'a [u8]>,
+    /// Empty if there is none.
+    pub reply: &'a mut Vec<u8>,
+    pub mtu: usize,
+}
+
+pub(crate) struct Received<'a>(&'a [u8]);
+
+impl RxToken for Received<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, take: F) -> R {
+        take(self.0)
+    }
+}
+
+pub(crate) struct Reply<'a>(&'a mut Vec<u8>);
+
+impl TxToken for Reply<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
+        self.0.clear();
+        self.0.resize(length, 0);
+        fill(self.0)
+    }
+}
+
+impl Device for Feed<'_> {
+    type RxToken<'a>
+        = Received<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Reply<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, _now: Instant) -> Option<(Received<'_>, Reply<'_>)> {
+        Some((Received(self.packet.take()?), Reply(self.reply)))
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<Reply<'_>> {
+        Some(Reply(self.reply))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        capabilities(self.mtu)
+    }
+}
+
+/// The way out, for the segments of one connection.
+pub(crate) struct Exit<'a> {
+    pub world: &'a dyn World,
+    pub out: &'a mut Outbox,
+    /// The next station, and the type of the frames. Without it nothing is sent.
+    pub to: Option<(Mac, u16)>,
+    pub sent: &'a mut Sent,
+    pub mtu: usize,
+}
+
+pub(crate) struct Never;
+
+impl RxToken for Never {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, take: F) -> R {
+        take(&[])
+    }
+}
+
+pub(crate) struct Segment<'a> {
+    world: &'a dyn World,
+    out: &'a mut Outbox,
+    to: (Mac, u16),
+    sent: &'a mut Sent,
+}
+
+impl TxToken for Segment<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
+        let sent = self.sent;
+        self.out.send(self.world, self.to, length, |packet| {
+            let result = fill(packet);
+            sent.note(packet);
+            result
+        })
+    }
+}
+
+impl Device for Exit<'_> {
+    type RxToken<'a>
+        = Never
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Segment<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, _now: Instant) -> Option<(Never, Segment<'_>)> {
+        None
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<Segment<'_>> {
+        let to = self.to.filter(|_| !self.out.stalled)?;
+        Some(Segment { world: self.world, out: self.out, to, sent: self.sent })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        capabilities(self.mtu)
+    }
+}
+
+/// The ports of a segment, its flags, and where its data begin; `None` if it is too short for its header.
+pub(crate) fn ports(segment: &[u8]) -> Option<(u16, u16)> {
+    (segment.len() >= 20).then(|| (be16(segment, 0), be16(segment, 2)))
+}

@@ -1,0 +1,166 @@
+//! Segments that arrive: whose they are, and what is answered to those that are nobody's.
+
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::socket::tcp::State;
+use smoltcp::wire::{TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
+
+use super::connection::Owner;
+use super::device::{Feed, ports};
+use super::{Held, Tuple, smol_time};
+use crate::engine::Engine;
+use crate::packet::{self, Dropped, Frame, Packet, kind_of};
+use mirage_sig::{Mac, NetErrorKind};
+
+const RST: u8 = 4;
+
+impl Engine {
+    pub fn tcp_ingress(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> Result<(), Dropped> {
+        // A connection has two ends, so what is for many is no part of one (RFC 1122 4.2.3.10).
+        if frame.target.is_multicast() || !self.addresses.has(packet.target) {
+            return Err(Dropped::Elsewhere);
+        }
+        let (remote_port, local_port) = ports(packet.payload).ok_or(Dropped::Malformed)?;
+        if self.verify() && !packet.checksum_holds() {
+            return Err(Dropped::Checksum);
+        }
+        self.stats.tcp.received += 1;
+        let tuple = Tuple { local: packet.target, remote: packet.source, local_port, remote_port };
+        if let Some(Held::Connection(id)) = self.tcp.tuples.get(&tuple) {
+            let id = *id;
+            self.feed(id, frame.source, packet);
+            return Ok(());
+        }
+        let segment = TcpPacket::new_checked(packet.payload).map_err(|_| Dropped::Malformed)?;
+        let (source, target) = (packet.source.into(), packet.target.into());
+        let segment = TcpRepr::parse(&segment, &source, &target, &ChecksumCapabilities::ignored())
+            .map_err(|_| Dropped::Malformed)?;
+        match self.tcp.tuples.get(&tuple) {
+            Some(Held::TimeWait(_)) => self.stray(frame, packet, &tuple, &segment),
+            Some(Held::HalfOpen(_)) => self.half_open_segment(frame, packet, &tuple, &segment),
+            _ => self.unknown(frame, packet, &tuple, &segment),
+        }
+        Ok(())
+    }
+
+    /// Gives a segment to its connection.
+    pub fn feed(&mut self, id: u32, from: Mac, packet: &Packet<'_>) {
+        let now = self.now;
+        let tcp = &mut self.tcp;
+        let Some(connection) = tcp.connections.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
+        let before = connection.socket().state();
+        tcp.reply.clear();
+        let mut device = Feed { packet: Some(packet.bytes), reply: &mut tcp.reply, mtu: tcp.mtu };
+        tcp.iface.poll_ingress_single(smol_time(now), &mut device, &mut connection.set);
+        connection.heard = now;
+        let state = connection.socket().state();
+        if state != before {
+            match (before, state) {
+                (State::SynSent, State::Established) => {
+                    let keep_alive = self.config.tcp.keep_alive.map(smol_span);
+                    connection.socket_mut().set_keep_alive(keep_alive);
+                }
+                (State::SynSent, State::Closed) => {
+                    connection.failure.get_or_insert(NetErrorKind::Refused);
+                }
+                // The other side has acknowledged our end, after its own.
+                (State::LastAck, State::Closed) => {}
+                (_, State::Closed) => {
+                    connection.failure.get_or_insert(NetErrorKind::Reset);
+                }
+                _ => {}
+            }
+            if state == State::Closed && packet.payload.get(13).is_some_and(|flags| flags & RST != 0) {
+                self.stats.tcp.resets_received += 1;
+            }
+        }
+        if connection.owner == Owner::Nobody && connection.socket().can_recv() {
+            // Nobody will read it. Once all of ours is acknowledged there is no reason to let the other side go on
+            // (RFC 1122 4.2.2.13).
+            if connection.socket().state() == State::FinWait2 {
+                connection.fail(NetErrorKind::Reset);
+            } else {
+                connection.discard();
+            }
+        }
+        if !self.tcp.reply.is_empty() {
+            self.send_reply(Some(id), from);
+        }
+        self.settle(id, None);
+    }
+
+    /// Sends what smoltcp has answered at once, to where the segment came from.
+    pub fn send_reply(&mut self, id: Option<u32>, to: Mac) {
+        let reply = core::mem::take(&mut self.tcp.reply);
+        if let Some(connection) = id.and_then(|id| self.tcp.get(id)) {
+            connection.sent.note(&reply);
+        }
+        let v4 = reply.first().is_some_and(|first| first >> 4 == 4);
+        let kind = if v4 { packet::IPV4 } else { packet::IPV6 };
+        self.out.push(to, kind, reply.len(), |room| room.copy_from_slice(&reply));
+        let ip = if v4 { &mut self.stats.ipv4 } else { &mut self.stats.ipv6 };
+        ip.sent += 1;
+        self.stats.tcp.sent += 1;
+        self.tcp.reply = reply;
+    }
+
+    /// A segment of no connection: the beginning of one, or refused.
+    pub fn unknown(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, tuple: &Tuple, segment: &TcpRepr<'_>) {
+        let listening = self.tcp.listeners.contains_key(&tuple.local_port);
+        match (segment.control, segment.ack_number) {
+            (TcpControl::Rst, _) => {}
+            (TcpControl::Syn, None) if listening => self.asked_to_connect(frame, tuple, segment),
+            (TcpControl::None | TcpControl::Psh | TcpControl::Fin, Some(_))
+                if listening && self.cookie_accepted(frame, packet, tuple, segment) => {}
+            _ => self.refuse(frame.source, tuple, segment),
+        }
+    }
+
+    /// Answers with a reset (RFC 9293 3.10.7.1).
+    pub fn refuse(&mut self, to: Mac, tuple: &Tuple, segment: &TcpRepr<'_>) {
+        let mut reset = plain_segment(tuple);
+        reset.control = TcpControl::Rst;
+        match segment.ack_number {
+            Some(ack) => reset.seq_number = ack,
+            None => reset.ack_number = Some(segment.seq_number + segment.segment_len()),
+        }
+        self.stats.tcp.resets_sent += 1;
+        self.send_segment(to, tuple, &reset);
+    }
+
+    pub fn send_segment(&mut self, to: Mac, tuple: &Tuple, segment: &TcpRepr<'_>) {
+        self.stats.tcp.sent += 1;
+        let ends = (tuple.local, tuple.remote);
+        self.answer(to, ends, (packet::TCP, 64), segment.buffer_len(), |room| {
+            let (source, target) = (tuple.local.into(), tuple.remote.into());
+            let mut packet = TcpPacket::new_unchecked(room);
+            segment.emit(&mut packet, &source, &target, &ChecksumCapabilities::default());
+        });
+    }
+}
+
+/// A segment without flags, data or options.
+pub(crate) fn plain_segment(tuple: &Tuple) -> TcpRepr<'static> {
+    TcpRepr {
+        src_port: tuple.local_port,
+        dst_port: tuple.remote_port,
+        control: TcpControl::None,
+        seq_number: TcpSeqNumber(0),
+        ack_number: None,
+        window_len: 0,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    }
+}
+
+pub(crate) fn smol_span(span: core::time::Duration) -> smoltcp::time::Duration {
+    smoltcp::time::Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// The type of the frames of a connection.
+pub(crate) const fn frame_kind(tuple: &Tuple) -> u16 {
+    kind_of(tuple.remote)
+}
