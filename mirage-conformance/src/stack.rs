@@ -6,12 +6,16 @@
 //! Not asserted, as it cannot be seen from outside: that the addresses of a name are in the best order, that an echo request
 //! carries its data, and that a late answer is ignored.
 
+mod names;
+
 use alloc::format;
 use alloc::string::ToString;
 use core::fmt::{Debug, Display};
 use core::net::{IpAddr, SocketAddr};
 
 use mirage_sig::{Listener, NetError, NetErrorKind, Runtime, Stack, UdpSocket};
+
+pub use names::serve_name;
 
 use crate::patience::{at_once, within};
 use crate::poll::poll_once;

@@ -9,7 +9,8 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use mirage_sig::{Arg, Args, Failure, LogFilter, Shutdown};
+use mirage_sig::{Arg, Args, Failure, LogFilter, Shutdown, Stack};
+use mirage_tcpip::Tcpip;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::console::Terminal;
@@ -47,6 +48,8 @@ pub(crate) struct Domain {
     shutdown_waiters: RefCell<Vec<Waker>>,
     meters: RefCell<Vec<Weak<Meter>>>,
     stores: RefCell<Vec<String>>,
+    /// Kept as long as there are tasks, which it has some of.
+    stack: RefCell<Option<Tcpip>>,
 }
 
 /// A task's place, so that it can be dropped from outside.
@@ -89,6 +92,7 @@ impl Domain {
             shutdown_waiters: RefCell::default(),
             meters: RefCell::default(),
             stores: RefCell::default(),
+            stack: RefCell::default(),
         });
         domain.make_current();
         if errors.is_empty() {
@@ -231,6 +235,7 @@ impl Domain {
     }
 
     fn drop_tasks(&self) {
+        self.stack.take();
         for slot in self.tasks.take() {
             // A task that is being polled is not in its slot; its gate drops it when the poll returns.
             let task = slot.task.take();
@@ -259,11 +264,25 @@ impl Domain {
         meters.push(Rc::downgrade(meter));
     }
 
+    pub fn stack(&self) -> Option<Tcpip> {
+        self.stack.borrow().clone()
+    }
+
+    pub fn keep_stack(&self, stack: Tcpip) {
+        self.stack.replace(Some(stack));
+    }
+
     pub fn watch_store(&self, name: &str) {
         let mut stores = self.stores.borrow_mut();
         if !stores.iter().any(|known| known == name) {
             stores.push(name.to_owned());
         }
+    }
+
+    /// The addresses of its stack, if it has one.
+    fn addresses(&self) -> Vec<String> {
+        let stack = self.stack.borrow();
+        stack.iter().flat_map(Stack::addresses).map(|address| address.to_string()).collect()
     }
 
     pub fn stats(&self) -> Stats {
@@ -284,6 +303,7 @@ impl Domain {
                 .map(|meter| NetworkReport::new(&meter))
                 .collect(),
             stores: self.stores.borrow().clone(),
+            addresses: self.addresses(),
         }
     }
 }

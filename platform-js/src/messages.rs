@@ -60,6 +60,7 @@ pub(crate) struct Stats {
     pub console: ConsoleReport,
     pub networks: Vec<NetworkReport>,
     pub stores: Vec<String>,
+    pub addresses: Vec<String>,
 }
 
 /// See `ConsoleStats` in types.d.ts. Counters are `f64`, JavaScript's number: exact up to 2^53.

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use mirage_sig::{Absent, Args, Context, Failure, Platform, Shutdown};
+use mirage_sig::{Args, Context, Failure, Platform, Shutdown};
+use mirage_tcpip::{Config, Tcpip};
 
 use crate::block::Disk;
 use crate::console::PageConsole;
@@ -28,7 +29,7 @@ impl Browser {
 impl Platform for Browser {
     type Console = PageConsole;
     type Network = Interface;
-    type Stack = Absent;
+    type Stack = Tcpip;
     type Kv = IndexedDb;
     type Block = Disk;
     type Http = Fetch;
@@ -61,8 +62,16 @@ impl Platform for Browser {
         Ok(interface)
     }
 
-    async fn stack(&self) -> Result<Absent, Failure> {
-        Err(Failure::new("this platform has no TCP/IP stack; use network() for frames, or http() for the web"))
+    /// A stack on the network that the argument `net` chose: the same one however often it is asked for.
+    async fn stack(&self) -> Result<Tcpip, Failure> {
+        if let Some(stack) = self.0.stack() {
+            return Ok(stack);
+        }
+        let mut config = Config::from_args(&self.0.args)?;
+        config.hostname.clone_from(&self.0.name);
+        let stack = Tcpip::new(self.network("").await?, self, config)?;
+        self.0.keep_stack(stack.clone());
+        Ok(stack)
     }
 
     async fn kv(&self, name: &str) -> Result<IndexedDb, Failure> {

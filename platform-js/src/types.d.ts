@@ -41,6 +41,8 @@ export interface Stats {
   networks: NetworkStats[];
   /** Names of the key-value stores it has opened. */
   stores: string[];
+  /** Addresses of its TCP/IP stack with the lengths of their prefixes, as in `10.0.0.2/24`; none if it has no stack. */
+  addresses: string[];
 }
 
 export interface ConsoleStats {

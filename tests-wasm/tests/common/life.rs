@@ -127,9 +127,3 @@ pub async fn logs() {
     assert!(screen.contains("[info] disk: seen\n") && screen.contains("[debug] net::arp: seen too\n"), "{screen}");
     assert!(!screen.contains("not seen"), "{screen}");
 }
-
-pub async fn what_the_platform_has_not() {
-    let platform = Domain::idle().platform();
-    let failure = platform.stack().await.expect_err("there is no stack").to_string();
-    assert!(failure.contains("network()"), "{failure}");
-}

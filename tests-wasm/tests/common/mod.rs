@@ -1,6 +1,7 @@
 //! What runs in window and worker alike, and the domain that the tests have in hand.
 
 mod life;
+mod stacks;
 pub mod suites;
 mod trouble;
 
@@ -58,7 +59,17 @@ tests! {
         shut_down,
         failed,
         logs,
-        what_the_platform_has_not,
+    }
+    stacks::{
+        stack_of_tabs,
+        flows_of_tabs,
+        listeners_of_tabs,
+        udp_of_tabs,
+        stack_of_a_relay,
+        flows_of_a_relay,
+        listeners_of_a_relay,
+        udp_of_a_relay,
+        the_stack_of_a_platform,
     }
 }
 

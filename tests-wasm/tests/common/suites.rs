@@ -67,9 +67,15 @@ pub async fn store_of_two() {
 }
 
 /// A LAN of this origin's tabs.
-struct Lan {
+pub struct Lan {
     platform: Browser,
     number: RefCell<u16>,
+}
+
+impl Lan {
+    pub fn new(platform: &Browser) -> Self {
+        Self { platform: platform.clone(), number: RefCell::new(0) }
+    }
 }
 
 impl NetworkRig for Lan {
@@ -92,7 +98,7 @@ impl NetworkRig for Lan {
 
 pub async fn network_of_tabs() {
     let platform = Domain::idle().platform();
-    let rig = Lan { platform: platform.clone(), number: RefCell::new(0) };
+    let rig = Lan::new(&platform);
     holds(network::suite(&platform, &rig).await);
 }
 
@@ -115,13 +121,18 @@ pub async fn web_client() {
 }
 
 /// A cable through a relay.
-struct Relay {
+pub struct Relay {
     platform: Browser,
     base: &'static str,
     key: RefCell<String>,
 }
 
 impl Relay {
+    /// None without the peer.
+    pub fn new(platform: &Browser) -> Option<Self> {
+        Some(Self { platform: platform.clone(), base: peer()?, key: RefCell::default() })
+    }
+
     async fn order(&self, order: &str, body: &[u8]) {
         let url = format!("{}/cable/{}/{order}", self.base, self.key.borrow());
         let request = HttpRequest { method: Method::Post, url: &url, headers: &[], body };
@@ -156,16 +167,14 @@ impl NetworkRig for Relay {
 }
 
 pub async fn network_of_a_relay() {
-    let Some(base) = peer() else { return };
     let platform = Domain::idle().platform();
-    let rig = Relay { platform: platform.clone(), base, key: RefCell::default() };
+    let Some(rig) = Relay::new(&platform) else { return };
     holds(network::suite(&platform, &rig).await);
 }
 
 pub async fn nonsense_from_a_relay() {
-    let Some(base) = peer() else { return };
     let domain = Domain::idle();
-    let rig = Relay { platform: domain.platform(), base, key: RefCell::default() };
+    let Some(rig) = Relay::new(&domain.platform()) else { return };
     let (left, _right) = rig.cable().await.unwrap();
     rig.order("inject?text", b"hello").await;
     rig.order("inject", &[]).await;
