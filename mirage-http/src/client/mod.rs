@@ -307,7 +307,10 @@ impl<R: Runtime, S: Stack> Inner<R, S> {
             let head = parser.finish(bodiless).map_err(malformed)?;
             match head.status {
                 101 => {
-                    return Err(malformed(Refusal::new(502, "the server changes the protocol, which nobody asked for")));
+                    return Err(malformed(Refusal::new(
+                        502,
+                        "the server changes the protocol, which nobody asked for",
+                    )));
                 }
                 100..200 => {}
                 _ => return Ok(head),

@@ -157,7 +157,8 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
                 Err(end) => return end,
             };
             self.served += 1;
-            match self.answer(head).await {
+            // On the heap while there is a request, so that an idle connection is small.
+            match Box::pin(self.answer(head)).await {
                 Ok(true) => {}
                 Ok(false) => return End::Answered,
                 Err(Gone) => return End::Gone,

@@ -135,7 +135,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
             }
             Content::Upgrade(upgrade) => {
                 self.send_out().await?;
-                self.upgraded(upgrade).await;
+                Box::pin(self.upgraded(upgrade)).await;
                 return Ok(false);
             }
             _ => self.send_out().await?,
@@ -165,10 +165,22 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         let mut left = length;
         while left != Some(0) {
             let mut next = source.next();
-            let Some(piece) = self.piece(&mut next, chunked, alive).await? else { break };
+            let piece = match self.piece(&mut next, chunked, alive).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(gone) => {
+                    // What was whole before goes out, so that the client sees an answer that broke off.
+                    let _ = self.send_out().await;
+                    return Err(gone);
+                }
+            };
             if let Some(left) = &mut left {
                 // More than was promised would be taken for the next answer.
-                *left = left.checked_sub(piece.len() as u64).ok_or(Gone)?;
+                let Some(rest) = left.checked_sub(piece.len() as u64) else {
+                    let _ = self.send_out().await;
+                    return Err(Gone);
+                };
+                *left = rest;
             }
             if chunked {
                 push_chunk(&mut self.out, &piece);
