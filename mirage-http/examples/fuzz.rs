@@ -1,9 +1,13 @@
 //! Mutates requests, answers or frames for some seconds: `cargo run --release --example fuzz -- request 60`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "an example may end with a word")]
 
 #[path = "../tests/fuzz/mod.rs"]
 mod fuzz;
 
 use std::time::{Duration, Instant};
+
+/// What an input is tried on.
+type Run = fn(&[u8]);
 
 /// What the mutations begin with; the first four bytes say how the rest is split.
 const TEXTS: [&str; 8] = [
@@ -71,7 +75,7 @@ fn main() {
     let (target, seconds) =
         (args.next().unwrap_or_default(), args.next().and_then(|text| text.parse().ok()).unwrap_or(10));
     let texts = |range: std::ops::Range<usize>| TEXTS[range].iter().map(|text| text.as_bytes().to_vec()).collect();
-    let (run, mut corpus): (fn(&[u8]), Vec<Vec<u8>>) = match target.as_str() {
+    let (run, mut corpus): (Run, Vec<Vec<u8>>) = match target.as_str() {
         "request" => (fuzz::fuzz_request, texts(0..4)),
         "response" => (fuzz::fuzz_response, texts(4..8)),
         "websocket" => (fuzz::fuzz_websocket, FRAMES.iter().map(|frame| frame.to_vec()).collect()),

@@ -1,4 +1,5 @@
 //! The client against our server and against servers of a few bytes.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod common;
 mod suite_server;

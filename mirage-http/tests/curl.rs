@@ -1,4 +1,5 @@
 //! The server as `curl` sees it, and bytes over a real socket. Loopback only.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 #[path = "../examples/host/net.rs"]
 mod net;

@@ -1,4 +1,5 @@
 //! Clients that are slow, endless, or never read: bounded, and ended.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What holds for all inputs.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod fuzz;
 

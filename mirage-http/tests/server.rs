@@ -1,4 +1,5 @@
 //! Requests and answers on one connection.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A store's values as files.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What RFC 9110 and RFC 9112 say of requests that are not as they should be, and of some that are.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod common;
 

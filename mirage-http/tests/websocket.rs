@@ -1,4 +1,5 @@
 //! WebSocket, from the handshake to the end.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Serves a folder on this machine: `cargo run --example host -- FOLDER 8080`, then open http://127.0.0.1:8080/.
+#![allow(clippy::expect_used, reason = "an example may end with a word")]
 
 mod net;
 

@@ -138,15 +138,17 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         }
         let over = async {
             self.flow.shutdown().await.ok()?;
-            let mut left = DRAIN_MAX;
-            while matches!(end, End::Answered) {
+            let mut left = match end {
+                End::Answered => DRAIN_MAX,
+                End::Idle | End::Gone => return None,
+            };
+            loop {
                 self.exchange.borrow_mut().inbox = Inbox::default();
                 let count = read(&mut self.flow, &self.exchange, INBOX_MIN).await?;
                 left = left.checked_sub(count as u64)?;
             }
-            Some(())
         };
-        let _ = self.runtime.timeout(LINGER, over).await;
+        let _: Result<Option<()>, _> = self.runtime.timeout(LINGER, over).await;
     }
 
     async fn requests(&mut self) -> End {
