@@ -104,7 +104,7 @@ fn slow_range(first: Option<u64>, last: Option<u64>, size: u64) -> Ranged {
     match (all.next(), first, last) {
         (_, None, None) => Ranged::Whole,
         (_, Some(first), Some(last)) if first > last => Ranged::Whole,
-        (Some(first), ..) => Ranged::Part { first, last: all.last().unwrap_or(first) },
+        (Some(first), ..) => Ranged::Part { first, last: all.next_back().unwrap_or(first) },
         // Of an empty value no part can be told, but its last bytes are all of it.
         (None, None, Some(1..)) => Ranged::Whole,
         (None, ..) => Ranged::Unsatisfiable,
