@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 use core::future::poll_fn;
-use core::task::{Poll, Waker};
+use core::task::{Context, Poll, Waker};
 
 use mirage_sig::{ErrorType, Read, io};
 
@@ -110,6 +110,11 @@ impl Exchange {
         (self.decoder, self.allowed, self.failure) = (BodyDecoder::new(framing), allowed, None);
     }
 
+    /// All that comes from now on is the body, whatever there was before.
+    pub fn go_raw(&mut self) {
+        (self.decoder, self.allowed, self.failure) = (BodyDecoder::UntilClose, u64::MAX, None);
+    }
+
     /// The request is over. Gives who still wanted its body.
     #[must_use]
     pub fn end(&mut self) -> Option<Waker> {
@@ -191,6 +196,29 @@ impl Body {
         Self { exchange: exchange.clone(), number: exchange.borrow().number }
     }
 
+    /// Another handle of the same body.
+    pub(crate) fn handle(&self) -> Self {
+        Self { exchange: self.exchange.clone(), number: self.number }
+    }
+
+    /// As [`read`](Read::read), by hand: the wish for more is kept until there is some.
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, BodyError>> {
+        let mut exchange = self.exchange.borrow_mut();
+        if exchange.number != self.number {
+            return Poll::Ready(Err(BodyError::Over));
+        }
+        if let Some(result) = exchange.take(buffer).transpose() {
+            return Poll::Ready(result);
+        }
+        exchange.wants = Some(cx.waker().clone());
+        let owner = exchange.owner.clone().filter(|_| !exchange.attended);
+        drop(exchange);
+        if let Some(owner) = owner {
+            owner.wake();
+        }
+        Poll::Pending
+    }
+
     /// All of the body, which has at most `most` bytes, or else is [`BodyError::TooLong`].
     pub async fn all(&mut self, most: usize) -> Result<Vec<u8>, BodyError> {
         let mut all = Vec::new();
@@ -233,22 +261,6 @@ impl Drop for Wish<'_> {
 impl Read for Body {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
         let wish = Wish(self);
-        poll_fn(|cx| {
-            let mut exchange = wish.0.exchange.borrow_mut();
-            if exchange.number != wish.0.number {
-                return Poll::Ready(Err(BodyError::Over));
-            }
-            if let Some(result) = exchange.take(buffer).transpose() {
-                return Poll::Ready(result);
-            }
-            exchange.wants = Some(cx.waker().clone());
-            let owner = exchange.owner.clone().filter(|_| !exchange.attended);
-            drop(exchange);
-            if let Some(owner) = owner {
-                owner.wake();
-            }
-            Poll::Pending
-        })
-        .await
+        poll_fn(|cx| wish.0.poll_read(cx, buffer)).await
     }
 }

@@ -1,9 +1,10 @@
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use mirage_sig::Write;
 
-use crate::response::Response;
+use crate::response::{Pulse, Response};
 use crate::source::{PipeWriter, Unread, pipe};
 
 /// Bytes of events that wait to be sent, at most; then who sends more waits.
@@ -51,7 +52,7 @@ impl Events {
         let (writer, reader) = pipe(WAITING_MAX);
         let response = Response::stream("text/event-stream", None, reader)
             .with_header("Cache-Control", "no-cache")
-            .keep_alive(ALIVE, b":\n\n");
+            .with_pulse(Rc::new(Comments));
         (Self(writer), response)
     }
 
@@ -80,6 +81,19 @@ impl Events {
     /// Waits until the client has gone.
     pub async fn closed(&self) {
         self.0.closed().await;
+    }
+}
+
+/// A comment for every silence.
+struct Comments;
+
+impl Pulse for Comments {
+    fn span(&self) -> Duration {
+        ALIVE
+    }
+
+    fn beat(&self) -> Option<Vec<u8>> {
+        Some(Vec::from(b":\n\n"))
     }
 }
 

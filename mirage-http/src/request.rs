@@ -96,6 +96,10 @@ impl Request {
         String::from_utf8(self.body.all(most).await?).map_err(|_| BodyError::NoText)
     }
 
+    pub(crate) fn body_handle(&self) -> Body {
+        self.body.handle()
+    }
+
     pub(crate) fn upgrades_to(&self, protocol: &str) -> bool {
         self.head.upgrades_to(protocol)
     }

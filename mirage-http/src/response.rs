@@ -1,5 +1,6 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,7 +11,6 @@ use crate::body::BodyError;
 use crate::source::Source;
 use crate::status::reason;
 use crate::text::{is_token, is_value, percent_encode};
-use crate::websocket::Upgrade;
 
 /// An answer: a status, headers, and a body that is there or comes piece by piece.
 ///
@@ -28,14 +28,23 @@ pub struct Response {
 
 pub(crate) enum Content {
     Bytes(Cow<'static, [u8]>),
-    Stream {
-        source: Box<dyn Source>,
-        length: Option<u64>,
-        /// What is sent when nothing was for so long.
-        alive: Option<(Duration, &'static [u8])>,
-    },
-    /// The connection goes on in another protocol.
-    Upgrade(Upgrade),
+    Stream(Stream),
+}
+
+/// A body that comes piece by piece. That of a 101 is what is said from then on.
+pub(crate) struct Stream {
+    pub source: Box<dyn Source>,
+    pub length: Option<u64>,
+    pub pulse: Option<Rc<dyn Pulse>>,
+}
+
+/// What is done when a body says nothing for some time.
+pub(crate) trait Pulse {
+    /// How long it may say nothing from now on.
+    fn span(&self) -> Duration;
+
+    /// What is sent when that is over; None gives the client up.
+    fn beat(&self) -> Option<Vec<u8>>;
 }
 
 /// The headers that say where a body ends and what becomes of the connection.
@@ -87,13 +96,13 @@ impl Response {
 
     /// 200, with a body that comes piece by piece. If its length is known, it is exactly that, or the connection is cut.
     pub fn stream(content_type: &str, length: Option<u64>, source: impl Source + 'static) -> Self {
-        let content = Content::Stream { source: Box::new(source), length, alive: None };
+        let content = Content::Stream(Stream { source: Box::new(source), length, pulse: None });
         Self { content, ..Self::new(200) }.with_header("Content-Type", content_type)
     }
 
-    pub(crate) fn keep_alive(mut self, every: Duration, with: &'static [u8]) -> Self {
-        if let Content::Stream { alive, .. } = &mut self.content {
-            *alive = Some((every, with));
+    pub(crate) fn with_pulse(mut self, pulse: Rc<dyn Pulse>) -> Self {
+        if let Content::Stream(stream) = &mut self.content {
+            stream.pulse = Some(pulse);
         }
         self
     }

@@ -46,16 +46,15 @@ async fn with_router(runtime: &FakeRuntime, router: Router) -> TestClient {
     hosts(runtime, ClientLimits::default(), serving).await
 }
 
-/// Connections of a server, each with what it was sent.
+/// What a server answers, connection by connection.
+type Answers = &'static [&'static [&'static str]];
+
+/// The heads that a server was sent.
 type Seen = Rc<RefCell<Vec<String>>>;
 
 /// A client, and a server that answers every head that comes with these bytes, on as many connections as there are texts.
 /// After the last of a connection's it ends that.
-async fn with_bytes(
-    runtime: &FakeRuntime,
-    limits: ClientLimits,
-    answers: &'static [&'static [&'static str]],
-) -> (TestClient, Seen) {
+async fn with_bytes(runtime: &FakeRuntime, limits: ClientLimits, answers: Answers) -> (TestClient, Seen) {
     let seen = Seen::default();
     let log = seen.clone();
     let serving = async move |runtime: FakeRuntime, stack: FakeStack| {
@@ -158,7 +157,8 @@ fn a_connection_that_ends_in_between_is_tried_again_if_that_may_be() {
 
 #[test]
 fn bodies_end_where_they_end() {
-    let table: &[(&'static [&'static [&'static str]], Result<(u16, &str), HttpErrorKind>)] = &[
+    type Seen = Result<(u16, &'static str), HttpErrorKind>;
+    let table: &[(Answers, Seen)] = &[
         (&[&["HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"]], Ok((200, "abc"))),
         (&[&["HTTP/1.1 200 OK\r\n\r\nuntil the end"]], Ok((200, "until the end"))),
         (&[&["HTTP/1.0 200 OK\r\n\r\nuntil the end"]], Ok((200, "until the end"))),

@@ -11,7 +11,7 @@ use mirage_http::{
     FrameDecoder, Incoming, Message, Opcode, Request, Response, SocketError, SocketLimits, WebSocket, push_frame,
     websocket,
 };
-use mirage_sig::Sleep;
+use mirage_sig::{Sleep, Spawn};
 
 const SHAKE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -182,10 +182,13 @@ fn a_silent_client_is_asked_and_then_given_up() {
     run(async |runtime| {
         let told = std::rc::Rc::new(std::cell::Cell::new(None));
         let tell = told.clone();
+        let clock = runtime.clone();
         let handler = async move |request: Request| {
-            let tell = tell.clone();
+            let (tell, clock) = (tell.clone(), clock.clone());
             websocket(&request, SocketLimits::default(), async move |mut socket: WebSocket| {
-                tell.set(Some(socket.receive().await));
+                // A task of its own, as the application is dropped with its client.
+                drop(clock.spawn(async move { tell.set(Some(socket.receive().await)) }));
+                std::future::pending().await
             })
         };
         let (mut client, mut decoder) = open(&runtime, handler).await;

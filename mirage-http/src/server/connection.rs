@@ -5,8 +5,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::future::{pending, poll_fn};
-use core::pin::{Pin, pin};
-use core::task::Poll;
+use core::pin::pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 use mirage_sig::{Flow, Instant, Method, Runtime};
@@ -19,7 +19,6 @@ use crate::inbox::Inbox;
 use crate::request::Request;
 use crate::response::{Content, Response};
 use crate::wait::{Either, at, either};
-use crate::websocket;
 use crate::wire::{Framing, Refusal, RequestHead, RequestParser};
 
 /// Bytes of a body for which the client has [`Limits::body_time`](crate::Limits::body_time), so that one that sends single bytes
@@ -50,6 +49,7 @@ pub(super) struct Connection<R, F> {
     served: u32,
     /// The client waits for `100 Continue`.
     expects_continue: bool,
+    is_raw: bool,
     /// What is left of the time for the next bytes of a body, and how many have come.
     body_time: Duration,
     body_progress: usize,
@@ -80,8 +80,8 @@ enum Fill {
 }
 
 /// What came of work that a handler does.
-pub(super) enum Driven<T> {
-    Done(T),
+pub(super) enum Driven {
+    Done,
     /// It has not, up to the time that was given.
     Late,
     Gone,
@@ -125,6 +125,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
             out: Vec::new(),
             served: 0,
             expects_continue: false,
+            is_raw: false,
             body_time,
             body_progress: 0,
         }
@@ -227,12 +228,12 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         log::debug!("http: {} {}", refusal.status, refusal.why);
         self.out.clear();
         let response = Response::error(refusal.status, refusal.why);
-        let framing = write::Framed { chunked: false, length: None, persists: false, minor: 1 };
+        let framing = write::Framed { chunked: false, persists: false, minor: 1 };
         self.push_head(&response, framing);
         if let (Content::Bytes(bytes), false) = (&response.content, bodiless) {
             self.out.extend_from_slice(bytes);
         }
-        match self.send_out().await {
+        match self.send_out(&[]).await {
             Ok(()) => End::Answered,
             Err(gone) => gone.into(),
         }
@@ -261,17 +262,15 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         let request = Request::new(head, self.flow.peer(), Body::new(&self.exchange));
         let server = self.server.clone();
         let mut answering = server.handler.handle(request);
-        let response = match self.drive(&mut answering, None).await {
-            Driven::Done(response) => response,
-            Driven::Late | Driven::Gone => return self.over(Err(Gone)),
-        };
+        let mut response = None;
+        let mut work = |cx: &mut Context<'_>| answering.as_mut().poll(cx).map(|output| response = Some(output));
+        self.drive(&mut work, true, None).await;
         drop(answering);
-        let result = self.respond(asked, response).await;
-        self.over(result)
-    }
-
-    /// Tells a body that is still wanted that the request is over.
-    fn over<T>(&self, result: T) -> T {
+        let result = match response {
+            Some(response) => self.respond(asked, response).await,
+            None => Err(Gone),
+        };
+        // A body that is still wanted is told that the request is over.
         if let Some(waiter) = self.exchange.borrow_mut().end() {
             waiter.wake();
         }
@@ -287,14 +286,24 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         self.expects_continue
     }
 
+    /// From now on bytes are bytes, both ways: the connection goes on in another protocol.
+    pub fn go_raw(&mut self) {
+        self.is_raw = true;
+        self.exchange.borrow_mut().go_raw();
+    }
+
     /// Does work that a handler gave us, and meanwhile reads what its request's body needs, or learns that the client has gone.
-    pub async fn drive<T>(
+    /// If it is not to wait, work that is not done at once is late.
+    ///
+    /// The work is a `dyn`, so that there is one such loop in the image.
+    pub async fn drive(
         &mut self,
-        work: &mut Pin<Box<dyn Future<Output = T> + '_>>,
+        work: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
+        wait: bool,
         until: Option<Instant>,
-    ) -> Driven<T> {
-        enum Event<T> {
-            Done(T),
+    ) -> Driven {
+        enum Event {
+            Done,
             Changed,
             Read(Option<usize>),
             Late,
@@ -308,7 +317,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
                 }
             }
             let begun = self.runtime.now();
-            let body_deadline = wants.then(|| begun + self.body_time);
+            let body_deadline = (wants && !self.is_raw).then(|| begun + self.body_time);
             let deadline = [until, body_deadline].into_iter().flatten().min();
             let most = self.server.limits.head.max(INBOX_MIN);
             let (flow, exchange) = (&mut self.flow, &self.exchange);
@@ -323,10 +332,13 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
                 let mut timer = pin!(at(&self.runtime, deadline));
                 poll_fn(|cx| {
                     exchange.borrow_mut().attend(cx.waker());
-                    let polled = work.as_mut().poll(cx);
+                    let polled = work(cx);
                     exchange.borrow_mut().attended = false;
-                    if let Poll::Ready(output) = polled {
-                        return Poll::Ready(Event::Done(output));
+                    if polled.is_ready() {
+                        return Poll::Ready(Event::Done);
+                    }
+                    if !wait {
+                        return Poll::Ready(Event::Late);
                     }
                     if exchange.borrow().wants_more() != wants {
                         return Poll::Ready(Event::Changed);
@@ -342,7 +354,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
                 self.body_time = self.body_time.saturating_sub(self.runtime.now() - begun);
             }
             let told = match event {
-                Event::Done(output) => return Driven::Done(output),
+                Event::Done => return Driven::Done,
                 Event::Changed => None,
                 Event::Read(Some(count)) => {
                     self.body_progress += count;
@@ -352,7 +364,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
                     self.exchange.borrow_mut().arrived()
                 }
                 Event::Read(None) => return Driven::Gone,
-                Event::Late if body_deadline.is_some_and(|deadline| deadline <= self.runtime.now()) => {
+                Event::Late if wait && body_deadline.is_some_and(|deadline| deadline <= self.runtime.now()) => {
                     self.exchange.borrow_mut().fail(BodyError::Late)
                 }
                 Event::Late => return Driven::Late,
@@ -382,11 +394,5 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
                 return true;
             }
         }
-    }
-
-    /// Goes on as a WebSocket.
-    pub async fn upgraded(&mut self, upgrade: websocket::Upgrade) {
-        let inbox = core::mem::take(&mut self.exchange.borrow_mut().inbox);
-        websocket::run(&self.runtime, &mut self.flow, inbox, upgrade).await;
     }
 }

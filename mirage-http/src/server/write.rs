@@ -1,17 +1,14 @@
 //! How an answer is written.
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
-use core::future::poll_fn;
-use core::pin::Pin;
-use core::task::Poll;
+use core::task::Context;
 use core::time::Duration;
 
 use mirage_sig::{Flow, Runtime, Write};
 
 use super::connection::{Connection, Driven};
-use crate::response::{Content, Response};
-use crate::source::{Piece, Source};
+use crate::response::{Content, Response, Stream};
+use crate::source::{BrokenOff, Piece};
 use crate::status::reason;
 use crate::text::push_decimal;
 use crate::wire::{LAST_CHUNK, push_chunk};
@@ -34,8 +31,6 @@ pub(super) struct Asked {
 #[derive(Clone, Copy)]
 pub(super) struct Framed {
     pub chunked: bool,
-    /// If not that of the bytes.
-    pub length: Option<u64>,
     pub persists: bool,
     pub minor: u8,
 }
@@ -65,11 +60,13 @@ pub(crate) async fn send<R: Runtime, W: Write>(
 }
 
 impl<R: Runtime, F: Flow> Connection<R, F> {
-    /// Sends `out`, and empties it.
-    pub async fn send_out(&mut self) -> Result<(), Gone> {
-        let result = send(&self.runtime, &mut self.flow, &self.out, self.server.limits.write_time).await;
+    /// Sends `out` and `rest`, and empties the one.
+    pub async fn send_out(&mut self, rest: &[u8]) -> Result<(), Gone> {
+        for part in [&self.out, rest] {
+            send(&self.runtime, &mut self.flow, part, self.server.limits.write_time).await?;
+        }
         self.out.clear();
-        result
+        Ok(())
     }
 
     /// Writes the head of an answer into `out`.
@@ -92,9 +89,8 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
                 out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
                 None
             }
-            Content::Bytes(bytes) => Some(framed.length.unwrap_or(bytes.len() as u64)),
-            Content::Stream { .. } => framed.length,
-            Content::Upgrade(_) => None,
+            Content::Bytes(bytes) => Some(bytes.len() as u64),
+            Content::Stream(stream) => stream.length,
         };
         if let Some(length) = length.filter(|_| !matches!(response.status, 100..200 | 204 | 304)) {
             out.extend_from_slice(b"Content-Length: ");
@@ -110,135 +106,113 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
     }
 
     /// Sends an answer. Whether the connection goes on.
-    pub async fn respond(&mut self, asked: Asked, response: Response) -> Result<bool, Gone> {
-        let unknown = matches!(response.content, Content::Stream { length: None, .. });
+    pub async fn respond(&mut self, asked: Asked, mut response: Response) -> Result<bool, Gone> {
+        let unknown = matches!(response.content, Content::Stream(Stream { length: None, .. }));
         let has_no_body = matches!(response.status, 204 | 304);
         let bodiless = asked.bodiless || has_no_body;
-        let chunked = unknown && asked.minor > 0 && !has_no_body;
+        let is_raw = response.status == 101;
+        let chunked = unknown && asked.minor > 0 && !has_no_body && !is_raw;
         let persists = asked.persists
+            && !is_raw
             && !self.is_stopping()
             && !self.exchange.borrow().has_failed()
             // Without chunks only the connection's end is the body's.
             && (!unknown || chunked || bodiless)
             // A client that was not told to go on may send the body or not: nobody knows.
             && (!self.is_body_held_back() || self.exchange.borrow().is_done());
-        let length = match &response.content {
-            Content::Stream { length, .. } => *length,
-            _ => None,
-        };
+        if is_raw {
+            self.go_raw();
+        }
         self.out.clear();
-        self.push_head(&response, Framed { chunked, length, persists, minor: asked.minor });
+        self.push_head(&response, Framed { chunked, persists, minor: asked.minor });
+        if bodiless {
+            response.content = Content::Bytes(Cow::Borrowed(&[]));
+        }
         match response.content {
-            Content::Bytes(bytes) if !bodiless => self.send_bytes(bytes).await?,
-            Content::Stream { source, length, alive } if !bodiless => {
-                self.send_stream(source, chunked, length, alive).await?;
+            Content::Bytes(bytes) => {
+                // A short answer leaves in one piece with its head.
+                let (with_head, rest) = bytes.split_at(bytes.len().min(PIECE.saturating_sub(self.out.len())));
+                self.out.extend_from_slice(with_head);
+                self.send_out(rest).await?;
             }
-            Content::Upgrade(upgrade) => {
-                self.send_out().await?;
-                Box::pin(self.upgraded(upgrade)).await;
-                return Ok(false);
-            }
-            _ => self.send_out().await?,
+            Content::Stream(stream) => self.send_stream(stream, chunked).await?,
         }
-        if !persists {
-            return Ok(false);
-        }
-        let is_done = self.exchange.borrow().is_done();
-        Ok(is_done || self.drain().await)
+        Ok(persists && (self.exchange.borrow().is_done() || self.drain().await))
     }
 
-    async fn send_bytes(&mut self, bytes: Cow<'static, [u8]>) -> Result<(), Gone> {
-        // A short answer leaves in one piece with its head.
-        let (with_head, rest) = bytes.split_at(bytes.len().min(PIECE.saturating_sub(self.out.len())));
-        self.out.extend_from_slice(with_head);
-        self.send_out().await?;
-        send(&self.runtime, &mut self.flow, rest, self.server.limits.write_time).await
-    }
-
-    async fn send_stream(
-        &mut self,
-        mut source: Box<dyn Source>,
-        chunked: bool,
-        length: Option<u64>,
-        alive: Option<(Duration, &'static [u8])>,
-    ) -> Result<(), Gone> {
-        let mut left = length;
-        while left != Some(0) {
+    async fn send_stream(&mut self, stream: Stream, chunked: bool) -> Result<(), Gone> {
+        let Stream { mut source, length: mut left, pulse } = stream;
+        let mut state = if left == Some(0) { Step::Over } else { Step::Next };
+        while state == Step::Next {
             let mut next = source.next();
-            let piece = match self.piece(&mut next, chunked, alive).await {
-                Ok(Some(piece)) => piece,
-                Ok(None) => break,
-                Err(gone) => {
-                    // What was whole before goes out, so that the client sees an answer that broke off.
-                    let _ = self.send_out().await;
-                    return Err(gone);
-                }
-            };
-            if let Some(left) = &mut left {
-                // More than was promised would be taken for the next answer.
-                let Some(rest) = left.checked_sub(piece.len() as u64) else {
-                    let _ = self.send_out().await;
-                    return Err(Gone);
+            state = Step::Same;
+            // There is one place where is waited, and one where is sent: each costs as much as all else here.
+            while state == Step::Same {
+                let waits = self.out.is_empty();
+                let until = pulse.as_ref().filter(|_| waits).map(|pulse| self.runtime.now() + pulse.span());
+                let mut piece = Err(BrokenOff);
+                let mut work = |cx: &mut Context<'_>| next.as_mut().poll(cx).map(|output| piece = output);
+                let driven = self.drive(&mut work, waits, until).await;
+                state = match driven {
+                    Driven::Gone => return Err(Gone),
+                    Driven::Done => self.push_piece(piece, chunked, &mut left),
+                    // What was written before is sent while there is no more.
+                    Driven::Late if !waits => Step::Same,
+                    Driven::Late => match pulse.as_ref().and_then(|pulse| pulse.beat()) {
+                        Some(sign) => {
+                            self.push_piece(Ok(Some(sign)), chunked, &mut None);
+                            Step::Same
+                        }
+                        None => return Err(Gone),
+                    },
                 };
-                *left = rest;
+                self.send_out(&[]).await?;
             }
-            if chunked {
-                push_chunk(&mut self.out, &piece);
-            } else {
-                self.out.extend_from_slice(&piece);
-            }
-            self.send_out().await?;
         }
-        if left.is_some_and(|left| left > 0) {
-            log::warn!("http: a body ended before the length that was promised");
-            return Err(Gone);
+        match state {
+            Step::Over => self.send_out(&[]).await,
+            _ => Err(Gone),
         }
-        if chunked {
-            self.out.extend_from_slice(LAST_CHUNK);
-        }
-        self.send_out().await
     }
 
-    /// The next piece of a body; None at its end. While there is none, what was written before is sent.
-    async fn piece(
-        &mut self,
-        next: &mut Pin<Box<dyn Future<Output = Piece> + '_>>,
-        chunked: bool,
-        alive: Option<(Duration, &'static [u8])>,
-    ) -> Result<Option<alloc::vec::Vec<u8>>, Gone> {
-        if let Some(piece) = self.at_once(next).await {
-            return piece.map_err(|_| Gone);
-        }
-        loop {
-            self.send_out().await?;
-            let until = alive.map(|(every, _)| self.runtime.now() + every);
-            match self.drive(next, until).await {
-                Driven::Done(piece) => return piece.map_err(|_| Gone),
-                Driven::Gone => return Err(Gone),
-                Driven::Late => {
-                    let sign = alive.map_or(&b""[..], |(_, sign)| sign);
-                    if chunked {
-                        push_chunk(&mut self.out, sign);
-                    } else {
-                        self.out.extend_from_slice(sign);
+    /// Writes a piece of a body into `out`, or its end.
+    fn push_piece(&mut self, piece: Piece, chunked: bool, left: &mut Option<u64>) -> Step {
+        match piece {
+            Ok(Some(piece)) => {
+                if let Some(left) = left {
+                    // More than was promised would be taken for the next answer.
+                    match left.checked_sub(piece.len() as u64) {
+                        Some(rest) => *left = rest,
+                        None => return Step::Broken,
                     }
                 }
+                if chunked {
+                    push_chunk(&mut self.out, &piece);
+                } else {
+                    self.out.extend_from_slice(&piece);
+                }
+                if *left == Some(0) { Step::Over } else { Step::Next }
+            }
+            Ok(None) if left.is_none() => {
+                if chunked {
+                    self.out.extend_from_slice(LAST_CHUNK);
+                }
+                Step::Over
+            }
+            _ => {
+                log::warn!("http: the body of an answer broke off");
+                Step::Broken
             }
         }
     }
+}
 
-    /// The output of work that is done without waiting.
-    async fn at_once<T>(&mut self, work: &mut Pin<Box<dyn Future<Output = T> + '_>>) -> Option<T> {
-        let exchange = &self.exchange;
-        poll_fn(|cx| {
-            exchange.borrow_mut().attend(cx.waker());
-            let polled = work.as_mut().poll(cx);
-            exchange.borrow_mut().attended = false;
-            match polled {
-                Poll::Ready(output) => Poll::Ready(Some(output)),
-                Poll::Pending => Poll::Ready(None),
-            }
-        })
-        .await
-    }
+/// How a body goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The piece that was asked for is still to come.
+    Same,
+    Next,
+    Over,
+    Broken,
 }

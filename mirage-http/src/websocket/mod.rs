@@ -6,6 +6,7 @@ mod sha1;
 mod socket;
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::pin::Pin;
 use core::time::Duration;
@@ -13,9 +14,9 @@ use core::time::Duration;
 use mirage_sig::Method;
 
 use crate::request::Request;
-use crate::response::{Content, Response};
+use crate::response::{Content, Response, Stream};
 pub use frame::{FrameDecoder, Incoming, Message, Opcode, Violation, push_frame};
-pub(crate) use session::run;
+use session::Session;
 pub use socket::{SocketError, WebSocket};
 
 /// What a WebSocket puts up with.
@@ -23,29 +24,16 @@ pub use socket::{SocketError, WebSocket};
 pub struct SocketLimits {
     /// Bytes of a message; more ends the connection with the code 1009. By default 1 MiB.
     pub message: usize,
-    /// A peer of which nothing was heard for so long is pinged, and after as long again it has gone. By default 30 s.
+    /// A client that was not heard of, nor spoken to, for so long is pinged, and after as long again it has gone. By default 30 s.
     pub silence: Duration,
-    /// For all that waits to be sent to be taken. By default 30 s.
-    pub write_time: Duration,
     /// What both sides have to come to an end once one has said so. By default 5 s.
     pub close_time: Duration,
 }
 
 impl Default for SocketLimits {
     fn default() -> Self {
-        Self {
-            message: 1 << 20,
-            silence: Duration::from_secs(30),
-            write_time: Duration::from_secs(30),
-            close_time: Duration::from_secs(5),
-        }
+        Self { message: 1 << 20, silence: Duration::from_secs(30), close_time: Duration::from_secs(5) }
     }
-}
-
-/// A connection that is to go on as a WebSocket.
-pub(crate) struct Upgrade {
-    shared: socket::Shared,
-    application: Pin<Box<dyn Future<Output = ()>>>,
 }
 
 /// What the key of a handshake is followed by before it is hashed.
@@ -53,6 +41,9 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Goes on with a request as a WebSocket, which `application` is given and which is closed when that returns. What is no
 /// handshake of version 13 gets 426 or 400.
+///
+/// When the client closes, the application has [`SocketLimits::close_time`] to come to its end. When the client goes away without
+/// a word, it is dropped where it waits, as every handler is; a task that it gave the WebSocket to learns of that as an error.
 ///
 /// A browser sends this from any page: an application that trusts who it knows, by a cookie or by the network, looks at the
 /// request's `Origin` first.
@@ -96,8 +87,9 @@ fn upgrade(request: &Request, shared: socket::Shared, application: Pin<Box<dyn F
     response.push("Upgrade", b"websocket");
     response.push("Connection", b"Upgrade");
     response.push("Sec-WebSocket-Accept", &accept(key));
-    response.content = Content::Upgrade(Upgrade { shared, application });
-    response
+    let session = Session::new(shared.clone(), request.body_handle(), application);
+    response.content = Content::Stream(Stream { source: Box::new(session), length: None, pulse: None });
+    response.with_pulse(Rc::new(shared))
 }
 
 fn accept(key: &[u8]) -> Vec<u8> {

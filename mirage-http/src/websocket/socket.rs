@@ -52,7 +52,7 @@ pub(super) struct State {
     /// Nothing has, and the client was asked whether it is there.
     pub pinged: bool,
     /// Whoever waits for any change: the connection, and the application.
-    waiters: Waiters,
+    pub waiters: Waiters,
 }
 
 pub(super) type Shared = Rc<RefCell<State>>;
