@@ -7,10 +7,15 @@ extern crate alloc;
 
 use alloc::{format, string::String, string::ToString, vec::Vec};
 use core::time::Duration;
-use mirage_sig::{Arg, ArgKind, Console, Failure, Key, KvRo, KvRw, Platform};
+use mirage_http::{Limits, Request, Response, Router, serve};
+use mirage_kv::Static;
+use mirage_sig::{Arg, ArgKind, Console, Failure, Key, KvRo, KvRw, Platform, Stack};
 
 /// What it can be told at boot beside what every unikernel can: on the page, in the address, as `?hello=Cambridge`.
 pub const ARGS: &[Arg] = &[Arg { name: "hello", kind: ArgKind::Text, help: "Whom to greet." }];
+
+/// The files in the directory `site`, which are part of the program.
+static SITE: Static = include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
 /// Here it begins. `p` is the platform: the clock, random numbers, tasks, and the devices.
 pub async fn start<P: Platform>(p: P) -> Result<(), Failure> {
@@ -24,14 +29,16 @@ pub async fn start<P: Platform>(p: P) -> Result<(), Failure> {
     let visits = store.update(&Key::new("visits")?, |old| Some((number(old) + 1).to_string().into())).await?;
     console.line(&format!("Visit number {}. Type help and press Enter.", number(visits))).await?;
 
-    // Tasks: one keeps time while another waits for somebody to type.
+    // Tasks: one keeps time, another waits for somebody to type, a third for visitors from the network.
     let clock = p.spawn(tick(p.clone()));
-    let shell = p.spawn(shell(p.clone(), store));
+    let shell = p.spawn(shell(p.clone(), store.clone()));
+    let web = p.spawn(web(p.clone(), store));
 
     // When somebody asks us to end, we do.
     p.shutdown_requested().await;
     clock.cancel();
     shell.cancel();
+    web.cancel();
     console.line("Good bye.").await?;
     Ok(())
 }
@@ -42,6 +49,31 @@ async fn tick<P: Platform>(p: P) {
         p.sleep(Duration::from_secs(60)).await;
         log::info!("up for {minutes} min");
     }
+}
+
+/// Serves a web site, and says why if it cannot.
+async fn web<P: Platform>(p: P, store: P::Kv) {
+    if let Err(failure) = site(p, store).await {
+        log::error!("no web site: {failure}");
+    }
+}
+
+/// The web site: our files, and `/status`, which is made when somebody asks for it.
+async fn site<P: Platform>(p: P, store: P::Kv) -> Result<(), Failure> {
+    let stack = p.stack().await?;
+    stack.configured().await?;
+    let address = stack.addresses().first().map(|own| own.address.to_string()).unwrap_or_default();
+    p.console().line(&format!("My web site is at http://{address}/ on this network.")).await?;
+
+    let clock = p.clone();
+    let status = async move |request: Request| {
+        let visits = store.get(&Key::new("visits")?).await.map(|text| number(Some(text)))?;
+        let (uptime, peer) = (clock.now(), request.peer().ip());
+        let json = format!(r#"{{"visits": {visits}, "uptime": {uptime}, "address": "{address}", "peer": "{peer}"}}"#);
+        Ok::<_, Failure>(Response::json(json))
+    };
+    let site = Router::new().get("/status", status).site("/", p.clone(), SITE);
+    Ok(serve(&p, stack.listen(80, 16)?, Limits::default(), site).await?)
 }
 
 /// Answers what is typed, line by line.

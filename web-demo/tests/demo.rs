@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use mirage_conformance::fakes::FakePlatform;
-use mirage_sig::{Args, Shutdown, Sleep, Spawn};
+use mirage_http::{Client, ClientLimits};
+use mirage_sig::{Args, Cidr, HttpClient, HttpRequest, Read, Shutdown, Sleep, Spawn, Stack};
 
 fn platform(args: &[(&str, &str)]) -> FakePlatform {
     let given = args.iter().map(|(name, value)| ((*name).into(), (*value).into()));
@@ -63,6 +64,51 @@ fn answers_what_is_typed() {
         assert!(at.is_some(), "{line:?} was not answered by {answer:?}:\n{screen}");
         rest = &rest[at.unwrap()..];
     }
+}
+
+/// Asks for pages from another host of its network: status, content type and text of each.
+async fn visit(outside: FakePlatform, paths: &[&str]) -> Vec<(u16, String, String)> {
+    let stack = outside.internet().stack(Cidr { address: [192, 0, 2, 1].into(), prefix: 24 });
+    stack.configured().await.unwrap();
+    let client = Client::new(&outside, stack, ClientLimits::default());
+    let mut pages = Vec::new();
+    for path in paths {
+        let url = format!("http://{}{path}", FakePlatform::ADDRESS.address);
+        let mut answer = client.request(HttpRequest::get(&url)).await.unwrap();
+        let (mut text, mut piece) = (Vec::new(), [0; 256]);
+        while let count @ 1.. = answer.body.read(&mut piece).await.unwrap() {
+            text.extend_from_slice(&piece[..count]);
+        }
+        let kind = answer.header("content-type").unwrap_or_default().to_owned();
+        pages.push((answer.status, kind, String::from_utf8(text).unwrap()));
+    }
+    pages
+}
+
+#[test]
+fn serves_its_site_to_another_host() {
+    let platform = platform(&[]);
+    let outside = platform.clone();
+    let visit = platform.spawn(async move {
+        outside.sleep(Duration::from_secs(1)).await;
+        visit(outside, &["/", "/how.html", "/packet.svg", "/status", "/nothing"]).await
+    });
+    let screen = session(&platform, &[]);
+    assert!(screen.contains("My web site is at http://192.0.2.10/"), "{screen}");
+    let pages = platform.runtime().run(visit).unwrap().unwrap();
+    let heads: Vec<_> = pages.iter().map(|(status, kind, _)| (*status, kind.split(';').next().unwrap())).collect();
+    let expected = [
+        (200, "text/html"),
+        (200, "text/html"),
+        (200, "image/svg+xml"),
+        (200, "application/json"),
+        (404, "text/plain"),
+    ];
+    assert_eq!(heads, expected);
+    assert!(pages[0].2.contains("Hello from a unikernel"));
+    let status = &pages[3].2;
+    assert!(status.starts_with(r#"{"visits": 1, "uptime": "#), "{status}");
+    assert!(status.ends_with(r#""address": "192.0.2.10", "peer": "192.0.2.1"}"#), "{status}");
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! Compiles the directory `site` in.
+
+fn main() {
+    mirage_crunch::crunch("site", "site");
+}
