@@ -41,6 +41,22 @@ impl Flow {
         self.handle.engine().abort(self.id);
     }
 
+    /// Ends our side, as [`shutdown`](mirage_sig::Flow::shutdown) does, for whoever shares the flow.
+    pub fn end(&self) -> Result<(), Error> {
+        let mut engine = self.handle.engine();
+        let Some(connection) = engine.tcp.get(self.id) else { return Err(Error::closed()) };
+        if connection.shut {
+            return Ok(());
+        }
+        if connection.failure.is_some() {
+            return Err(error_of(connection));
+        }
+        connection.shut = true;
+        connection.socket_mut().close();
+        engine.mark(self.id);
+        Ok(())
+    }
+
     /// Bytes that were written and are not acknowledged.
     pub fn send_queue(&self) -> usize {
         self.handle.engine().tcp.get(self.id).map_or(0, |connection| connection.socket().send_queue())
@@ -145,6 +161,28 @@ impl Write for Flow {
     }
 }
 
+// Like std's `&TcpStream`: whoever shares a flow may read and write at the same time.
+
+impl ErrorType for &Flow {
+    type Error = Error;
+}
+
+impl Read for &Flow {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
+        self.read_some(buf).await
+    }
+}
+
+impl Write for &Flow {
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, Error> {
+        self.write_some(buf).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        self.flush_all().await
+    }
+}
+
 impl ErrorType for Reader<'_> {
     type Error = Error;
 }
@@ -178,19 +216,7 @@ impl mirage_sig::Flow for Flow {
     }
 
     async fn shutdown(&mut self) -> Result<(), Error> {
-        self.with(|engine, id, _| {
-            let Some(connection) = engine.tcp.get(id) else { return Poll::Ready(Err(Error::closed())) };
-            if !connection.shut {
-                if connection.failure.is_some() {
-                    return Poll::Ready(Err(error_of(connection)));
-                }
-                connection.shut = true;
-                connection.socket_mut().close();
-                engine.mark(id);
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
+        self.end()
     }
 
     fn peer(&self) -> SocketAddr {

@@ -118,3 +118,9 @@ export type FromDomain =
   | { type: "status"; status: Status }
   /** The answer to the `ping` of that id; no `stats` before the boot. */
   | { type: "pong"; id: number; stats?: Stats };
+
+/** A TCP connection of a `Host`. */
+export interface HostConnection {
+  readable: ReadableStream<Uint8Array>;
+  writable: WritableStream<Uint8Array>;
+}

@@ -1,17 +1,16 @@
 //! A domain's stores, as the page sees them: through the same code as the unikernel.
 
-use std::pin::Pin;
-
 use js_sys::{Array, Promise, Uint8Array};
 use mirage_sig::{Key, KvRo, KvRw};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use wasm_bindgen_futures::JsFuture;
 
 use super::database::factory;
 use super::{IndexedDb, database_name};
 use crate::describe::describe;
 use crate::messages::to_js;
+use crate::promise::promise;
 
 /// A key-value store of a domain.
 #[wasm_bindgen]
@@ -24,12 +23,6 @@ struct StoreEntry {
     key: String,
     size: u32,
     modified_ms: f64,
-}
-
-/// All of a store's promises are made here: each of its own would be a kilobyte of the same code.
-fn promise(work: impl Future<Output = Result<JsValue, String>> + 'static) -> Promise {
-    let work: Pin<Box<dyn Future<Output = Result<JsValue, String>>>> = Box::pin(work);
-    future_to_promise(async { work.await.map_err(|text| JsError::new(&text).into()) })
 }
 
 fn text(error: impl std::fmt::Display) -> String {

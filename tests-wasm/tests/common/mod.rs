@@ -1,5 +1,6 @@
 //! What runs in window and worker alike, and the domain that the tests have in hand.
 
+mod host;
 mod life;
 mod stacks;
 pub mod suites;
@@ -70,6 +71,11 @@ tests! {
         listeners_of_a_relay,
         udp_of_a_relay,
         the_stack_of_a_platform,
+    }
+    host::{
+        a_host_fetches_from_a_unikernel,
+        a_host_talks_in_streams,
+        a_host_that_cannot_be,
     }
 }
 
