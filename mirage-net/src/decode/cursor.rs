@@ -1,0 +1,231 @@
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use mirage_sig::Mac;
+
+use super::{Field, Malformed, Value, Visitor, checksum};
+
+/// Where the decoding of a frame is. All reading goes through [`take`](Self::take), which is where bounds are checked.
+pub struct Cursor<'a, 'v> {
+    frame: &'a [u8],
+    /// The next byte.
+    at: usize,
+    /// Behind the last byte of the packet, as the layers so far have it. What lies behind is padding.
+    end: usize,
+    visitor: &'v mut dyn Visitor<'a>,
+    /// The sum of the IP addresses, which the checksums above IP include.
+    addresses: u64,
+    /// All of the packet is here. Of a fragment, or of what an error of ICMP quotes, no checksum can be told.
+    whole: bool,
+    /// In a packet that an error of ICMP quotes. That it is cut short is no problem.
+    quoted: bool,
+    /// What is wrong with this layer, to be told behind its summary.
+    problem: Option<&'static str>,
+}
+
+impl<'a, 'v> Cursor<'a, 'v> {
+    pub fn new(frame: &'a [u8], visitor: &'v mut dyn Visitor<'a>) -> Self {
+        Self { frame, at: 0, end: frame.len(), visitor, addresses: 0, whole: true, quoted: false, problem: None }
+    }
+
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The bytes of the packet that are still to come.
+    pub fn left(&self) -> usize {
+        self.end - self.at
+    }
+
+    /// The packet's bytes from `start` on.
+    pub fn since(&self, start: usize) -> &'a [u8] {
+        self.frame.get(start..self.end).unwrap_or_default()
+    }
+
+    /// The bytes from `start` up to here.
+    pub fn between(&self, start: usize) -> &'a [u8] {
+        self.frame.get(start..self.at).unwrap_or_default()
+    }
+
+    pub fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+        let cut = Malformed("cut short");
+        if length > self.left() {
+            return Err(cut);
+        }
+        let bytes = self.frame.get(self.at..self.at + length).ok_or(cut)?;
+        self.at += length;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let bytes = self.take(N)?;
+        bytes.try_into().map_err(|_| Malformed("cut short"))
+    }
+
+    /// A number of up to four bytes, which is no field.
+    pub fn number_unseen(&mut self, length: usize) -> Result<u32, Malformed> {
+        Ok(self.take(length)?.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
+    pub fn layer(&mut self, name: &'static str) {
+        self.visitor.layer(name, self.at);
+    }
+
+    /// A field made of the bytes from `start` up to here.
+    pub fn show(&mut self, name: &'static str, start: usize, value: Value<'a>) {
+        self.visitor.field(Field { name, range: start..self.at, value });
+    }
+
+    pub fn number(&mut self, name: &'static str, length: usize) -> Result<u32, Malformed> {
+        let start = self.at;
+        let number = self.number_unseen(length)?;
+        self.show(name, start, Value::Number(number));
+        Ok(number)
+    }
+
+    pub fn hex(&mut self, name: &'static str, length: usize) -> Result<u32, Malformed> {
+        let start = self.at;
+        let number = self.number_unseen(length)?;
+        self.show(name, start, Value::Hex(number));
+        Ok(number)
+    }
+
+    /// A number that has a meaning.
+    pub fn named(
+        &mut self,
+        name: &'static str,
+        length: usize,
+        meaning: fn(u32) -> &'static str,
+    ) -> Result<u32, Malformed> {
+        let start = self.at;
+        let number = self.number_unseen(length)?;
+        self.show(name, start, Value::Named(number, meaning(number)));
+        Ok(number)
+    }
+
+    pub fn mac(&mut self, name: &'static str) -> Result<Mac, Malformed> {
+        let start = self.at;
+        let mac = Mac(self.array()?);
+        self.show(name, start, Value::Mac(mac));
+        Ok(mac)
+    }
+
+    pub fn ipv4(&mut self, name: &'static str) -> Result<Ipv4Addr, Malformed> {
+        let start = self.at;
+        let address = Ipv4Addr::from(self.array::<4>()?);
+        self.show(name, start, Value::Ipv4(address));
+        Ok(address)
+    }
+
+    pub fn ipv6(&mut self, name: &'static str) -> Result<Ipv6Addr, Malformed> {
+        let start = self.at;
+        let address = Ipv6Addr::from(self.array::<16>()?);
+        self.show(name, start, Value::Ipv6(address));
+        Ok(address)
+    }
+
+    /// So many bytes, if any.
+    pub fn bytes(&mut self, name: &'static str, length: usize) -> Result<(), Malformed> {
+        let start = self.at;
+        let bytes = self.take(length)?;
+        if length > 0 {
+            self.show(name, start, Value::Bytes(bytes));
+        }
+        Ok(())
+    }
+
+    pub fn text(&mut self, name: &'static str, length: usize) -> Result<(), Malformed> {
+        let start = self.at;
+        let bytes = self.take(length)?;
+        self.show(name, start, Value::Text(bytes));
+        Ok(())
+    }
+
+    pub fn say(&mut self, text: fmt::Arguments<'_>) {
+        self.visitor.summary(text);
+    }
+
+    pub fn problem(&mut self, what: &'static str) {
+        if !self.quoted {
+            self.problem.get_or_insert(what);
+        }
+    }
+
+    pub fn tell_problem(&mut self) {
+        if let Some(what) = self.problem.take() {
+            self.visitor.problem(what);
+        }
+    }
+
+    /// The packet has `length` bytes from `start` on.
+    pub fn limit(&mut self, start: usize, length: usize) {
+        let end = start.saturating_add(length).max(self.at);
+        if end > self.end {
+            self.whole = false;
+            self.problem("cut short");
+        }
+        self.end = end.min(self.end);
+    }
+
+    /// The packet is a fragment of one.
+    pub fn fragment(&mut self) {
+        self.whole = false;
+    }
+
+    /// What follows is quoted by an error of ICMP.
+    pub fn quote(&mut self) {
+        self.quoted = true;
+        self.whole = false;
+    }
+
+    pub fn is_quoted(&self) -> bool {
+        self.quoted
+    }
+
+    /// The addresses that the checksums of what IP carries include.
+    pub fn set_addresses(&mut self, addresses: &[u8]) {
+        self.addresses = checksum::sum(addresses);
+    }
+
+    /// A checksum over the packet from `start` on, and, if `protocol` is not 0, over the pseudo-header of that protocol.
+    pub fn checksum(&mut self, start: usize, protocol: u8) -> Result<(), Malformed> {
+        let packet = self.since(start);
+        let pseudo = match protocol {
+            0 => 0,
+            number => self.addresses + u64::from(number) + packet.len() as u64,
+        };
+        let right = checksum::holds(checksum::sum(packet) + pseudo);
+        self.checksum_field(Some(right).filter(|_| self.whole))
+    }
+
+    /// A checksum that is right or wrong, or of which that is not known.
+    pub fn checksum_field(&mut self, right: Option<bool>) -> Result<(), Malformed> {
+        let start = self.at;
+        let sum = self.number_unseen(2)?;
+        self.show("checksum", start, Value::Checksum(sum as u16, right));
+        if right == Some(false) {
+            self.problem("bad checksum");
+        }
+        Ok(())
+    }
+
+    /// The rest of the packet belongs to a layer that could not be read.
+    pub fn give_up(&mut self, malformed: Malformed) {
+        self.at = self.end;
+        if !self.quoted {
+            self.visitor.problem(malformed.0);
+        }
+    }
+
+    /// What no layer has claimed.
+    pub fn rest(&mut self) {
+        for (name, end) in [("Payload", self.end), ("Padding", self.frame.len())] {
+            self.end = end;
+            if self.left() > 0 {
+                self.layer(name);
+                // There are just so many left.
+                let _ = self.bytes("data", self.left());
+            }
+        }
+    }
+}
