@@ -110,6 +110,16 @@ fn a_lease_in_every_detail() {
     assert_eq!(field(&layers, "DHCP", "host name").to_string(), "ada");
 }
 
+/// Found by the fuzzer.
+#[test]
+fn a_host_without_a_name_has_no_name() {
+    let mut frame = frames::dhcp(DhcpMessageType::Discover, BOB4, None);
+    let at = frame.windows(5).position(|bytes| bytes == b"\x0c\x03ada").unwrap();
+    frame[at + 1] = 0;
+    fuzz_decode(&frame);
+    assert!(layers(&frame)[3].fields.iter().all(|field| field.name != "host name"));
+}
+
 #[test]
 fn names_that_go_in_circles_end() {
     // The question's name points at itself; then one that points to the other, and back.

@@ -134,10 +134,13 @@ impl<'a, 'v> Cursor<'a, 'v> {
         Ok(())
     }
 
+    /// So much text, if any.
     pub fn text(&mut self, name: &'static str, length: usize) -> Result<(), Malformed> {
         let start = self.at;
         let bytes = self.take(length)?;
-        self.show(name, start, Value::Text(bytes));
+        if length > 0 {
+            self.show(name, start, Value::Text(bytes));
+        }
         Ok(())
     }
 
