@@ -1,25 +1,25 @@
 //! ARP (RFC 826), for IPv4 on Ethernet.
 
+use super::Protocol;
 use super::cursor::Cursor;
-use super::{Decoded, Malformed, Protocol};
 
-pub fn decode(c: &mut Cursor<'_, '_>) -> Decoded {
+pub fn decode(c: &mut Cursor<'_, '_>) -> Protocol {
     c.layer("ARP");
-    let hardware = c.named("hardware", 2, |number| if number == 1 { "Ethernet" } else { "" })?;
-    let protocol = c.hex("protocol", 2)?;
-    let lengths = (c.number("hardware length", 1)?, c.number("protocol length", 1)?);
+    let hardware = c.named("hardware", 2, |number| if number == 1 { "Ethernet" } else { "" });
+    let protocol = c.hex("protocol", 2);
+    let lengths = (c.number("hardware length", 1), c.number("protocol length", 1));
     let operation = c.named("operation", 2, |number| match number {
         1 => "request",
         2 => "reply",
         _ => "",
-    })?;
+    });
     if (hardware, protocol, lengths) != (1, 0x0800, (6, 4)) {
-        return Err(Malformed("not for IPv4 on Ethernet"));
+        return c.fail("not for IPv4 on Ethernet");
     }
-    let sender_mac = c.mac("sender's Ethernet")?;
-    let sender = c.ipv4("sender's IPv4")?;
-    c.mac("target's Ethernet")?;
-    let target = c.ipv4("target's IPv4")?;
+    let sender_mac = c.mac("sender's Ethernet");
+    let sender = c.ipv4("sender's IPv4");
+    c.mac("target's Ethernet");
+    let target = c.ipv4("target's IPv4");
     match operation {
         // RFC 5227, section 2: to tell others, and to find out whether an address is taken.
         1 if sender == target => c.say(format_args!("ARP announce {sender} is-at {sender_mac}")),
@@ -30,5 +30,5 @@ pub fn decode(c: &mut Cursor<'_, '_>) -> Decoded {
     }
     // What follows fills the shortest frame.
     c.limit(c.at(), 0);
-    Ok(Protocol::Payload)
+    Protocol::Payload
 }

@@ -3,9 +3,13 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use mirage_sig::Mac;
 
-use super::{Field, Malformed, Value, Visitor, checksum};
+use super::{Field, Protocol, Value, Visitor, checksum};
 
 /// Where the decoding of a frame is. All reading goes through [`take`](Self::take), which is where bounds are checked.
+///
+/// When a layer is not what it should be, the cursor [fails](Self::fail). From then on nothing is left to read, numbers are
+/// zero, and nothing more is shown or said: a decoder need not ask after every field, which makes it short to read and small.
+/// Only its loops must, unless they go on while something is left.
 pub struct Cursor<'a, 'v> {
     frame: &'a [u8],
     /// The next byte.
@@ -21,11 +25,22 @@ pub struct Cursor<'a, 'v> {
     quoted: bool,
     /// What is wrong with this layer, to be told behind its summary.
     problem: Option<&'static str>,
+    failed: bool,
 }
 
 impl<'a, 'v> Cursor<'a, 'v> {
     pub fn new(frame: &'a [u8], visitor: &'v mut dyn Visitor<'a>) -> Self {
-        Self { frame, at: 0, end: frame.len(), visitor, addresses: 0, whole: true, quoted: false, problem: None }
+        Self {
+            frame,
+            at: 0,
+            end: frame.len(),
+            visitor,
+            addresses: 0,
+            whole: true,
+            quoted: false,
+            problem: None,
+            failed: false,
+        }
     }
 
     pub fn at(&self) -> usize {
@@ -47,24 +62,38 @@ impl<'a, 'v> Cursor<'a, 'v> {
         self.frame.get(start..self.at).unwrap_or_default()
     }
 
-    pub fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let cut = Malformed("cut short");
-        if length > self.left() {
-            return Err(cut);
+    /// The layer cannot be read. What is left of the packet belongs to it.
+    pub fn fail(&mut self, why: &'static str) -> Protocol {
+        if !self.failed {
+            self.problem(why);
+            self.failed = true;
+            self.at = self.end;
         }
-        let bytes = self.frame.get(self.at..self.at + length).ok_or(cut)?;
-        self.at += length;
-        Ok(bytes)
+        Protocol::Payload
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let bytes = self.take(N)?;
-        bytes.try_into().map_err(|_| Malformed("cut short"))
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// The next bytes; none if there are not as many.
+    pub fn take(&mut self, length: usize) -> &'a [u8] {
+        if length > self.left() {
+            self.fail("cut short");
+            return &[];
+        }
+        let start = self.at;
+        self.at += length;
+        self.between(start)
+    }
+
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        self.take(N).try_into().unwrap_or([0; N])
     }
 
     /// A number of up to four bytes, which is no field.
-    pub fn number_unseen(&mut self, length: usize) -> Result<u32, Malformed> {
-        Ok(self.take(length)?.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    pub fn number_unseen(&mut self, length: usize) -> u32 {
+        self.take(length).iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
     }
 
     pub fn layer(&mut self, name: &'static str) {
@@ -73,79 +102,76 @@ impl<'a, 'v> Cursor<'a, 'v> {
 
     /// A field made of the bytes from `start` up to here.
     pub fn show(&mut self, name: &'static str, start: usize, value: Value<'a>) {
-        self.visitor.field(Field { name, range: start..self.at, value });
+        if !self.failed {
+            self.visitor.field(Field { name, range: start..self.at, value });
+        }
     }
 
-    pub fn number(&mut self, name: &'static str, length: usize) -> Result<u32, Malformed> {
+    pub fn number(&mut self, name: &'static str, length: usize) -> u32 {
         let start = self.at;
-        let number = self.number_unseen(length)?;
+        let number = self.number_unseen(length);
         self.show(name, start, Value::Number(number));
-        Ok(number)
+        number
     }
 
-    pub fn hex(&mut self, name: &'static str, length: usize) -> Result<u32, Malformed> {
+    pub fn hex(&mut self, name: &'static str, length: usize) -> u32 {
         let start = self.at;
-        let number = self.number_unseen(length)?;
+        let number = self.number_unseen(length);
         self.show(name, start, Value::Hex(number));
-        Ok(number)
+        number
     }
 
     /// A number that has a meaning.
-    pub fn named(
-        &mut self,
-        name: &'static str,
-        length: usize,
-        meaning: fn(u32) -> &'static str,
-    ) -> Result<u32, Malformed> {
+    pub fn named(&mut self, name: &'static str, length: usize, meaning: fn(u32) -> &'static str) -> u32 {
         let start = self.at;
-        let number = self.number_unseen(length)?;
+        let number = self.number_unseen(length);
         self.show(name, start, Value::Named(number, meaning(number)));
-        Ok(number)
+        number
     }
 
-    pub fn mac(&mut self, name: &'static str) -> Result<Mac, Malformed> {
+    pub fn mac(&mut self, name: &'static str) -> Mac {
         let start = self.at;
-        let mac = Mac(self.array()?);
+        let mac = Mac(self.array());
         self.show(name, start, Value::Mac(mac));
-        Ok(mac)
+        mac
     }
 
-    pub fn ipv4(&mut self, name: &'static str) -> Result<Ipv4Addr, Malformed> {
+    pub fn ipv4(&mut self, name: &'static str) -> Ipv4Addr {
         let start = self.at;
-        let address = Ipv4Addr::from(self.array::<4>()?);
+        let address = Ipv4Addr::from(self.array::<4>());
         self.show(name, start, Value::Ipv4(address));
-        Ok(address)
+        address
     }
 
-    pub fn ipv6(&mut self, name: &'static str) -> Result<Ipv6Addr, Malformed> {
+    pub fn ipv6(&mut self, name: &'static str) -> Ipv6Addr {
         let start = self.at;
-        let address = Ipv6Addr::from(self.array::<16>()?);
+        let address = Ipv6Addr::from(self.array::<16>());
         self.show(name, start, Value::Ipv6(address));
-        Ok(address)
+        address
     }
 
     /// So many bytes, if any.
-    pub fn bytes(&mut self, name: &'static str, length: usize) -> Result<(), Malformed> {
+    pub fn bytes(&mut self, name: &'static str, length: usize) {
         let start = self.at;
-        let bytes = self.take(length)?;
+        let bytes = self.take(length);
         if length > 0 {
             self.show(name, start, Value::Bytes(bytes));
         }
-        Ok(())
     }
 
     /// So much text, if any.
-    pub fn text(&mut self, name: &'static str, length: usize) -> Result<(), Malformed> {
+    pub fn text(&mut self, name: &'static str, length: usize) {
         let start = self.at;
-        let bytes = self.take(length)?;
+        let bytes = self.take(length);
         if length > 0 {
             self.show(name, start, Value::Text(bytes));
         }
-        Ok(())
     }
 
     pub fn say(&mut self, text: fmt::Arguments<'_>) {
-        self.visitor.summary(text);
+        if !self.failed {
+            self.visitor.summary(text);
+        }
     }
 
     pub fn problem(&mut self, what: &'static str) {
@@ -191,43 +217,34 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// A checksum over the packet from `start` on, and, if `protocol` is not 0, over the pseudo-header of that protocol.
-    pub fn checksum(&mut self, start: usize, protocol: u8) -> Result<(), Malformed> {
+    pub fn checksum(&mut self, start: usize, protocol: u8) {
         let packet = self.since(start);
         let pseudo = match protocol {
             0 => 0,
             number => self.addresses + u64::from(number) + packet.len() as u64,
         };
         let right = checksum::holds(checksum::sum(packet) + pseudo);
-        self.checksum_field(Some(right).filter(|_| self.whole))
+        self.checksum_field(Some(right).filter(|_| self.whole));
     }
 
     /// A checksum that is right or wrong, or of which that is not known.
-    pub fn checksum_field(&mut self, right: Option<bool>) -> Result<(), Malformed> {
+    pub fn checksum_field(&mut self, right: Option<bool>) {
         let start = self.at;
-        let sum = self.number_unseen(2)?;
+        let sum = self.number_unseen(2);
         self.show("checksum", start, Value::Checksum(sum as u16, right));
         if right == Some(false) {
             self.problem("bad checksum");
-        }
-        Ok(())
-    }
-
-    /// The rest of the packet belongs to a layer that could not be read.
-    pub fn give_up(&mut self, malformed: Malformed) {
-        self.at = self.end;
-        if !self.quoted {
-            self.visitor.problem(malformed.0);
         }
     }
 
     /// What no layer has claimed.
     pub fn rest(&mut self) {
+        self.failed = false;
         for (name, end) in [("Payload", self.end), ("Padding", self.frame.len())] {
             self.end = end;
             if self.left() > 0 {
                 self.layer(name);
-                // There are just so many left.
-                let _ = self.bytes("data", self.left());
+                self.bytes("data", self.left());
             }
         }
     }

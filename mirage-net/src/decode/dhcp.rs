@@ -2,70 +2,69 @@
 
 use core::net::Ipv4Addr;
 
+use super::Protocol;
 use super::cursor::Cursor;
-use super::{Decoded, Malformed, Protocol};
 
 /// RFC 2131, section 3: what tells DHCP from the older BOOTP.
 const COOKIE: u32 = 0x6382_5363;
 
-pub fn decode(c: &mut Cursor<'_, '_>) -> Decoded {
+pub fn decode(c: &mut Cursor<'_, '_>) -> Protocol {
     c.layer("DHCP");
     c.named("operation", 1, |number| match number {
         1 => "request",
         2 => "reply",
         _ => "",
-    })?;
-    c.number("hardware", 1)?;
-    c.number("hardware length", 1)?;
-    c.number("hops", 1)?;
-    let transaction = c.hex("transaction", 4)?;
-    c.number("seconds", 2)?;
-    c.hex("flags", 2)?;
-    c.ipv4("client's address")?;
-    let mut about = c.ipv4("your address")?;
-    c.ipv4("server's address")?;
-    c.ipv4("relay's address")?;
-    c.mac("client's Ethernet")?;
-    c.bytes("padding", 10)?;
-    c.bytes("server's name", 64)?;
-    c.bytes("boot file", 128)?;
-    if c.hex("cookie", 4)? != COOKIE {
-        return Err(Malformed("not DHCP"));
+    });
+    c.number("hardware", 1);
+    c.number("hardware length", 1);
+    c.number("hops", 1);
+    let transaction = c.hex("transaction", 4);
+    c.number("seconds", 2);
+    c.hex("flags", 2);
+    c.ipv4("client's address");
+    let mut about = c.ipv4("your address");
+    c.ipv4("server's address");
+    c.ipv4("relay's address");
+    c.mac("client's Ethernet");
+    c.bytes("padding", 10);
+    c.bytes("server's name", 64);
+    c.bytes("boot file", 128);
+    if c.hex("cookie", 4) != COOKIE {
+        return c.fail("not DHCP");
     }
     let mut message = 0;
     while c.left() > 0 {
-        match c.named("option", 1, option_name)? {
+        match c.named("option", 1, option_name) {
             0 => {}
             255 => {
-                c.bytes("padding", c.left())?;
+                c.bytes("padding", c.left());
             }
-            kind => option(c, kind, &mut message, &mut about)?,
+            kind => option(c, kind, &mut message, &mut about),
         }
     }
     c.say(format_args!("DHCP {} xid {transaction:#010x}", message_name(message)));
     if !about.is_unspecified() {
         c.say(format_args!(" for {about}"));
     }
-    Ok(Protocol::Payload)
+    Protocol::Payload
 }
 
-fn option(c: &mut Cursor<'_, '_>, kind: u32, message: &mut u32, about: &mut Ipv4Addr) -> Result<(), Malformed> {
-    let length = c.number("option length", 1)? as usize;
+fn option(c: &mut Cursor<'_, '_>, kind: u32, message: &mut u32, about: &mut Ipv4Addr) {
+    let length = c.number("option length", 1) as usize;
     match (kind, length) {
-        (1, 4) => drop(c.ipv4("subnet mask")?),
-        (50, 4) => *about = c.ipv4("requested address")?,
-        (54, 4) => drop(c.ipv4("server")?),
+        (1, 4) => _ = c.ipv4("subnet mask"),
+        (50, 4) => *about = c.ipv4("requested address"),
+        (54, 4) => _ = c.ipv4("server"),
         (3 | 6, _) if length.is_multiple_of(4) => {
             for _ in 0..length / 4 {
-                c.ipv4(if kind == 3 { "router" } else { "DNS server" })?;
+                c.ipv4(if kind == 3 { "router" } else { "DNS server" });
             }
         }
-        (51, 4) => drop(c.number("lease time", 4)?),
-        (53, 1) => *message = c.named("message type", 1, message_name)?,
-        (12 | 15, _) => c.text(if kind == 12 { "host name" } else { "domain name" }, length)?,
-        _ => c.bytes("data", length)?,
+        (51, 4) => _ = c.number("lease time", 4),
+        (53, 1) => *message = c.named("message type", 1, message_name),
+        (12 | 15, _) => c.text(if kind == 12 { "host name" } else { "domain name" }, length),
+        _ => c.bytes("data", length),
     }
-    Ok(())
 }
 
 /// RFC 2132, section 9.6.

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::cursor::Cursor;
-use super::{Decoded, Malformed, Protocol, Value, value};
+use super::{Protocol, Value, value};
 
 /// The longest name, in bytes (RFC 1035, section 2.3.4).
 const NAME_MAX: usize = 255;
@@ -14,82 +14,87 @@ const RECORDS_SAID: u32 = 4;
 /// Of the flags' first byte, from the lowest bit on; above them are the operation, and that it is a response.
 const FLAGS: &[&str] = &["recursion desired", "truncated", "authoritative"];
 
-pub fn decode(c: &mut Cursor<'_, '_>) -> Decoded {
+pub fn decode(c: &mut Cursor<'_, '_>) -> Protocol {
     c.layer("DNS");
     let message = c.since(c.at());
-    let id = c.hex("id", 2)?;
+    let id = c.hex("id", 2);
     let start = c.at();
-    let flags = c.number_unseen(1)?;
+    let flags = c.number_unseen(1);
     let response = flags & 0x80 != 0;
     c.show("kind", start, Value::Named(flags >> 7, if response { "response" } else { "query" }));
     c.show("flags", start, Value::Flags((flags & 7) as u8, FLAGS));
     let start = c.at();
-    let code = c.number_unseen(1)? & 15;
+    let code = c.number_unseen(1) & 15;
     c.show("code", start, Value::Named(code, code_name(code)));
-    let questions = c.number("questions", 2)?;
-    let mut records = c.number("answers", 2)?;
-    records += c.number("authorities", 2)?;
-    records += c.number("additional", 2)?;
+    let questions = c.number("questions", 2);
+    let mut records = c.number("answers", 2);
+    records += c.number("authorities", 2);
+    records += c.number("additional", 2);
     c.say(format_args!("DNS {} {id:#06x}", if response { "response" } else { "query" }));
     if code != 0 {
         c.say(format_args!(" {}", Value::Named(code, code_name(code))));
     }
     for number in 0..questions {
-        let name = name(c, message)?;
-        let kind = c.named("type", 2, type_name)?;
-        c.hex("class", 2)?;
+        let name = name(c, message);
+        let kind = c.named("type", 2, type_name);
+        c.hex("class", 2);
         if number == 0 {
             c.say(format_args!(" {} {name}", Type(kind)));
         }
+        if c.has_failed() {
+            break;
+        }
     }
     for number in 0..records {
-        record(c, message, number < RECORDS_SAID)?;
+        record(c, message, number < RECORDS_SAID);
+        if c.has_failed() {
+            break;
+        }
     }
-    Ok(Protocol::Payload)
+    Protocol::Payload
 }
 
 /// RFC 1035, section 3.2.1.
-fn record<'a>(c: &mut Cursor<'a, '_>, message: &'a [u8], said: bool) -> Result<(), Malformed> {
-    name(c, message)?;
-    let kind = c.named("type", 2, type_name)?;
-    c.hex("class", 2)?;
-    c.number("time to live", 4)?;
-    let length = c.number("data length", 2)? as usize;
+fn record<'a>(c: &mut Cursor<'a, '_>, message: &'a [u8], said: bool) {
+    name(c, message);
+    let kind = c.named("type", 2, type_name);
+    c.hex("class", 2);
+    c.number("time to live", 4);
+    let length = c.number("data length", 2) as usize;
     let end = c.at() + length;
-    if length > c.left() {
-        return Err(Malformed("cut short"));
-    }
     let value = match (kind, length) {
-        (1, 4) => Some(Value::Ipv4(c.ipv4("address")?)),
-        (28, 16) => Some(Value::Ipv6(c.ipv6("address")?)),
-        (2 | 5 | 12, _) => Some(Value::Name(name(c, message)?)),
+        (1, 4) => Some(Value::Ipv4(c.ipv4("address"))),
+        (28, 16) => Some(Value::Ipv6(c.ipv6("address"))),
+        (2 | 5 | 12, _) => Some(Value::Name(name(c, message))),
         _ => None,
     };
     if let Some(value) = value.filter(|_| said) {
         c.say(format_args!(" = {value}"));
     }
-    let Some(rest) = end.checked_sub(c.at()) else { return Err(Malformed("a name longer than its record")) };
-    c.bytes("data", rest)
+    match end.checked_sub(c.at()) {
+        Some(rest) => c.bytes("data", rest),
+        None => _ = c.fail("a name longer than its record"),
+    }
 }
 
 /// A field that is a name, which ends with an empty label or with a pointer to the rest.
-fn name<'a>(c: &mut Cursor<'a, '_>, message: &'a [u8]) -> Result<Name<'a>, Malformed> {
+fn name<'a>(c: &mut Cursor<'a, '_>, message: &'a [u8]) -> Name<'a> {
     let start = c.at();
     let at = message.len() - c.left();
     loop {
-        match c.number_unseen(1)? {
+        match c.number_unseen(1) {
             0 => break,
-            length @ 1..=63 => drop(c.take(length as usize)?),
+            length @ 1..=63 => _ = c.take(length as usize),
             192..=255 => {
-                c.take(1)?;
+                c.take(1);
                 break;
             }
-            _ => return Err(Malformed("a label of an unknown kind")),
+            _ => _ = c.fail("a label of an unknown kind"),
         }
     }
     let name = Name { message, at };
     c.show("name", start, Value::Name(name));
-    Ok(name)
+    name
 }
 
 /// A domain name, somewhere in a message.

@@ -59,7 +59,7 @@ pub trait Visitor<'a> {
     fn problem(&mut self, what: &'static str);
 }
 
-/// What a layer carries.
+/// What a layer carries. Its decoder leaves the cursor behind the layer's last byte.
 #[derive(Clone, Copy)]
 enum Protocol {
     Ethernet,
@@ -79,18 +79,12 @@ enum Protocol {
     Payload,
 }
 
-/// A layer is not what it should be, and how so.
-struct Malformed(&'static str);
-
-/// A layer's decoder leaves the cursor behind its last byte.
-type Decoded = Result<Protocol, Malformed>;
-
 /// Tells `visitor` what is in `frame`.
 pub fn visit<'a>(frame: &'a [u8], visitor: &mut dyn Visitor<'a>) {
     let mut cursor = Cursor::new(frame, visitor);
     let mut protocol = Protocol::Ethernet;
     for _ in 0..LAYERS_MAX {
-        let decoded = match protocol {
+        protocol = match protocol {
             Protocol::Ethernet => ethernet::decode(&mut cursor),
             Protocol::Vlan => ethernet::vlan(&mut cursor),
             Protocol::Arp => arp::decode(&mut cursor),
@@ -105,15 +99,9 @@ pub fn visit<'a>(frame: &'a [u8], visitor: &mut dyn Visitor<'a>) {
             Protocol::Dns => dns::decode(&mut cursor),
             Protocol::Payload => break,
         };
-        match decoded {
-            Ok(next) => {
-                cursor.tell_problem();
-                protocol = next;
-            }
-            Err(malformed) => {
-                cursor.give_up(malformed);
-                break;
-            }
+        cursor.tell_problem();
+        if cursor.has_failed() {
+            break;
         }
     }
     cursor.rest();

@@ -1,30 +1,30 @@
 //! UDP (RFC 768).
 
+use super::Protocol;
 use super::cursor::Cursor;
-use super::{Decoded, Malformed, Protocol};
 
 const NUMBER: u8 = 17;
 const HEADER: usize = 8;
 
-pub fn decode(c: &mut Cursor<'_, '_>) -> Decoded {
+pub fn decode(c: &mut Cursor<'_, '_>) -> Protocol {
     c.layer("UDP");
     let start = c.at();
-    let source = c.number("source port", 2)?;
-    let destination = c.number("destination port", 2)?;
-    let length = c.number("length", 2)? as usize;
+    let source = c.number("source port", 2);
+    let destination = c.number("destination port", 2);
+    let length = c.number("length", 2) as usize;
     if length < HEADER {
-        return Err(Malformed("shorter than its header"));
+        return c.fail("shorter than its header");
     }
     c.limit(start, length);
     // A zero: the sender has made none.
     if c.since(c.at()).starts_with(&[0, 0]) {
-        c.checksum_field(None)?;
+        c.checksum_field(None);
     } else {
-        c.checksum(start, NUMBER)?;
+        c.checksum(start, NUMBER);
     }
     c.say(format_args!("UDP {source} > {destination} len {}", length - HEADER));
     let port = |number| source == number || destination == number;
-    Ok(if c.is_quoted() {
+    if c.is_quoted() {
         Protocol::Payload
     } else if port(67) || port(68) {
         Protocol::Dhcp
@@ -32,5 +32,5 @@ pub fn decode(c: &mut Cursor<'_, '_>) -> Decoded {
         Protocol::Dns
     } else {
         Protocol::Payload
-    })
+    }
 }
