@@ -9,7 +9,8 @@ use super::{Field, Protocol, Value, Visitor, checksum};
 ///
 /// When a layer is not what it should be, the cursor [fails](Self::fail). From then on nothing is left to read, numbers are
 /// zero, and nothing more is shown or said: a decoder need not ask after every field, which makes it short to read and small.
-/// Only its loops must, unless they go on while something is left.
+/// Only its loops must, unless they go on while something is left. For the same reason its methods are not inlined: there
+/// are two hundred calls.
 pub struct Cursor<'a, 'v> {
     frame: &'a [u8],
     /// The next byte.
@@ -63,6 +64,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// The layer cannot be read. What is left of the packet belongs to it.
+    #[inline(never)]
     pub fn fail(&mut self, why: &'static str) -> Protocol {
         if !self.failed {
             self.problem(why);
@@ -92,21 +94,25 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// A number of up to four bytes, which is no field.
+    #[inline(never)]
     pub fn number_unseen(&mut self, length: usize) -> u32 {
         self.take(length).iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
     }
 
+    #[inline(never)]
     pub fn layer(&mut self, name: &'static str) {
         self.visitor.layer(name, self.at);
     }
 
     /// A field made of the bytes from `start` up to here.
+    #[inline(never)]
     pub fn show(&mut self, name: &'static str, start: usize, value: Value<'a>) {
         if !self.failed {
             self.visitor.field(Field { name, range: start..self.at, value });
         }
     }
 
+    #[inline(never)]
     pub fn number(&mut self, name: &'static str, length: usize) -> u32 {
         let start = self.at;
         let number = self.number_unseen(length);
@@ -114,6 +120,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
         number
     }
 
+    #[inline(never)]
     pub fn hex(&mut self, name: &'static str, length: usize) -> u32 {
         let start = self.at;
         let number = self.number_unseen(length);
@@ -122,6 +129,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// A number that has a meaning.
+    #[inline(never)]
     pub fn named(&mut self, name: &'static str, length: usize, meaning: fn(u32) -> &'static str) -> u32 {
         let start = self.at;
         let number = self.number_unseen(length);
@@ -129,6 +137,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
         number
     }
 
+    #[inline(never)]
     pub fn mac(&mut self, name: &'static str) -> Mac {
         let start = self.at;
         let mac = Mac(self.array());
@@ -136,6 +145,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
         mac
     }
 
+    #[inline(never)]
     pub fn ipv4(&mut self, name: &'static str) -> Ipv4Addr {
         let start = self.at;
         let address = Ipv4Addr::from(self.array::<4>());
@@ -143,6 +153,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
         address
     }
 
+    #[inline(never)]
     pub fn ipv6(&mut self, name: &'static str) -> Ipv6Addr {
         let start = self.at;
         let address = Ipv6Addr::from(self.array::<16>());
@@ -151,6 +162,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// So many bytes, if any.
+    #[inline(never)]
     pub fn bytes(&mut self, name: &'static str, length: usize) {
         let start = self.at;
         let bytes = self.take(length);
@@ -160,6 +172,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// So much text, if any.
+    #[inline(never)]
     pub fn text(&mut self, name: &'static str, length: usize) {
         let start = self.at;
         let bytes = self.take(length);
@@ -168,6 +181,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
         }
     }
 
+    #[inline(never)]
     pub fn say(&mut self, text: fmt::Arguments<'_>) {
         if !self.failed {
             self.visitor.summary(text);
@@ -187,6 +201,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// The packet has `length` bytes from `start` on.
+    #[inline(never)]
     pub fn limit(&mut self, start: usize, length: usize) {
         let end = start.saturating_add(length).max(self.at);
         if end > self.end {
@@ -217,6 +232,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// A checksum over the packet from `start` on, and, if `protocol` is not 0, over the pseudo-header of that protocol.
+    #[inline(never)]
     pub fn checksum(&mut self, start: usize, protocol: u8) {
         let packet = self.since(start);
         let pseudo = match protocol {
@@ -228,6 +244,7 @@ impl<'a, 'v> Cursor<'a, 'v> {
     }
 
     /// A checksum that is right or wrong, or of which that is not known.
+    #[inline(never)]
     pub fn checksum_field(&mut self, right: Option<bool>) {
         let start = self.at;
         let sum = self.number_unseen(2);
