@@ -8,6 +8,7 @@ use mirage_conformance::fakes::{FakeNetwork, FakeRuntime};
 use mirage_conformance::poll::poll_once;
 use mirage_net::{Control, Direction, Faults, Impairment, Lan, Port};
 use mirage_sig::{Instant, Link, MonotonicClock, Network, SendError, Sleep, Spawn};
+use proptest::prelude::*;
 
 /// The fake clock's sleeps end up to 2 ms late.
 const LATE: Duration = Duration::from_millis(2);
@@ -441,4 +442,69 @@ fn a_network_that_vanishes_is_gone_through_faults_too() {
     };
     runtime.run(test).unwrap();
     drop((ada, control));
+}
+
+/// A frame's length, and how long after the one before it is sent, in microseconds.
+fn traffic() -> impl Strategy<Value = Vec<(usize, u64)>> {
+    proptest::collection::vec((18_usize..1_500, 0_u64..20_000), 1..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is sent: what comes out keeps its order, has travelled long enough and not too long, and in no span of time
+    /// is it more than the rate and the burst allow.
+    #[test]
+    fn a_token_bucket_holds(
+        traffic in traffic(),
+        seed in any::<u64>(),
+        rate_kbps in 100_u64..10_000,
+        burst_bytes in 0_u32..5_000,
+        delay_us in 0_u64..50_000,
+        jitter_us in 0_u64..20_000,
+        queue_frames in 1_usize..50,
+    ) {
+        let runtime = FakeRuntime::new();
+        let (ada, control, bob) = pair(&runtime, seed);
+        let (delay, jitter) = (Duration::from_micros(delay_us), Duration::from_micros(jitter_us));
+        let rate_bps = rate_kbps * 1_000;
+        let faults = Impairment { rate_bps, burst_bytes, delay, jitter, queue_frames, ..Impairment::NONE };
+        control.set(Direction::Sent, faults);
+        let clock = runtime.clone();
+        let lengths: Vec<usize> = traffic.iter().map(|(length, _)| *length).collect();
+        let (sent, seen, dropped) = runtime.run(async move {
+            let reader = clock.spawn({
+                let clock = clock.clone();
+                async move { arrivals(&clock, &bob).await }
+            });
+            let mut sent = Vec::new();
+            for (number, (length, gap)) in traffic.into_iter().enumerate() {
+                sent.push(clock.now());
+                send_long(&ada, number as u32, length);
+                clock.sleep(Duration::from_micros(gap)).await;
+            }
+            let seen = reader.await.unwrap();
+            (sent, seen, ada.stats().tx_dropped)
+        }).unwrap();
+
+        let span = |bytes: u64| Duration::from_nanos(bytes * 8_000_000_000 / rate_bps);
+        prop_assert_eq!(seen.len() as u64 + dropped, sent.len() as u64);
+        // All that may have been waiting: the queue, of the longest frames.
+        let longest = delay + jitter + span(1_500) * (queue_frames as u32 + 1) + LATE;
+        for (at, number) in &seen {
+            let took = *at - sent[*number as usize];
+            prop_assert!(took >= delay.saturating_sub(jitter), "{took:?}");
+            prop_assert!(took <= longest + jitter, "{took:?} of {longest:?}");
+        }
+        for (index, (start, first)) in seen.iter().enumerate() {
+            let mut bytes = 0;
+            for (end, number) in &seen[index..] {
+                prop_assert!(first <= number && start <= end);
+                bytes += lengths[*number as usize] as u64;
+                // What differs in travel, and how late the clock is, brings frames nearer to each other.
+                let allowed = span(u64::from(burst_bytes)) + (*end - *start) + 2 * jitter + LATE + span(1_500);
+                prop_assert!(span(bytes) <= allowed + Duration::from_micros(1) * 80, "{bytes} bytes in {:?}", *end - *start);
+            }
+        }
+    }
 }
