@@ -110,6 +110,16 @@ fn a_lease_in_every_detail() {
     assert_eq!(field(&layers, "DHCP", "host name").to_string(), "ada");
 }
 
+#[test]
+fn a_layer_that_cannot_be_read_keeps_its_bytes() {
+    let mut frame = frames::padded(frames::ping(1, 1, b"x"));
+    frame[14] = 0x55;
+    let layers = layers(&frame);
+    let seen: Vec<_> = layers.iter().map(|layer| (layer.name, layer.range.clone(), layer.problem)).collect();
+    assert_eq!(seen, [("Ethernet", 0..14, None), ("IPv4", 14..60, Some("not version 4"))]);
+    assert_eq!(line(&frame), "(not version 4)");
+}
+
 /// Found by the fuzzer.
 #[test]
 fn a_host_without_a_name_has_no_name() {

@@ -221,6 +221,32 @@ fn a_frame_that_is_held_back_is_overtaken() {
     runtime.run(test).unwrap();
 }
 
+/// The task that moves frames sleeps for one that is held back, and must be woken for those that are not.
+#[test]
+fn only_those_that_are_held_back_are_late() {
+    let runtime = FakeRuntime::new();
+    let (ada, control, bob) = pair(&runtime, 1);
+    let held = Duration::from_millis(500);
+    let delay = Duration::from_millis(1);
+    control.set(Direction::Sent, Impairment { reorder_ppm: 500_000, reorder_by: held, delay, ..Impairment::NONE });
+    let test = async {
+        let sender = async {
+            let mut sent = Vec::new();
+            for number in 0..40 {
+                sent.push(runtime.now());
+                send(&ada, number);
+                runtime.sleep(Duration::from_millis(5)).await;
+            }
+            sent
+        };
+        let (sent, seen) = mirage_conformance::poll::join(sender, arrivals(&runtime, &bob)).await;
+        let late = seen.iter().filter(|(at, number)| *at - sent[*number as usize] > delay + LATE).count() as u64;
+        assert_eq!((seen.len(), late), (40, control.counters(Direction::Sent).reordered));
+        assert!((10..30).contains(&late));
+    };
+    runtime.run(test).unwrap();
+}
+
 /// 1,000 bytes at 800 kbit/s are 10 ms.
 const SLOW: Impairment = Impairment { rate_bps: 800_000, ..Impairment::NONE };
 

@@ -160,8 +160,6 @@ impl<N: Network + 'static, R: Runtime> Shared<N, R> {
         if self.pumping.replace(true) {
             return self.pump.raise();
         }
-        // Who waits for room at the network behind must not any more: the pump will, and only one can.
-        self.writer.raise();
         let shared = self.clone();
         self.runtime.spawn_boxed(alloc::boxed::Box::pin(async move { shared.run_pump().await }));
     }
@@ -282,7 +280,9 @@ impl<N: Network + 'static, R: Runtime> Network for Faults<N, R> {
         let shared = &self.0;
         loop {
             if shared.sends_directly() {
-                if left_first(shared.inner.writable(), shared.writer.raised()).await {
+                // In this order: when frames cannot go straight any more, it is the pump's to wait for room there, and only
+                // one can.
+                if !left_first(shared.writer.raised(), shared.inner.writable()).await {
                     return;
                 }
             } else {
