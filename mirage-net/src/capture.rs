@@ -30,8 +30,8 @@ struct Records {
 }
 
 impl Recorder {
-    /// Keeps blocks of `capacity` bytes together, which is all that it takes of the memory besides a few hundred bytes. A
-    /// frame needs its length and up to [`pcapng::PACKET_OVERHEAD`] bytes. Files say that `application` made them.
+    /// Keeps blocks of `capacity` bytes together, which is all that it takes of the memory besides a few hundred bytes.
+    /// A frame needs its length and up to [`pcapng::PACKET_OVERHEAD`] bytes. Files say that `application` made them.
     pub fn new(application: &str, capacity: usize) -> Self {
         Self(Rc::new(RefCell::new(Records {
             application: application.into(),

@@ -24,8 +24,8 @@ pub enum Wiring {
 /// An Ethernet in memory, for tests, and for several stacks in one unikernel. A clone is the same LAN, which lives as
 /// long as it has a port.
 ///
-/// Frames arrive when they are sent, at every port they go to; each but the last gets a copy. Nothing waits: a station that
-/// does not take its frames loses the newest, beyond [`RECEIVE_QUEUE_MAX`](Self::RECEIVE_QUEUE_MAX).
+/// Frames arrive when they are sent, at every port they go to; each but the last gets a copy. Nothing waits: a station
+/// that does not take its frames loses the newest, beyond [`RECEIVE_QUEUE_MAX`](Self::RECEIVE_QUEUE_MAX).
 #[derive(Clone)]
 pub struct Lan(Rc<Wires>);
 

@@ -1,7 +1,8 @@
 //! Files that Wireshark opens: the pcapng format (draft-ietf-opsawg-pcapng), as far as capturing Ethernet needs it.
 //!
-//! A file is a section header, a description of each interface, and a block for each frame. Numbers are in little-endian
-//! order. Nothing here does I/O: blocks are given out whole, to be appended to a file, a vector, or a stream.
+//! A file is a section header, a description of each interface, and a block for each frame. Numbers are in
+//! little-endian order. Nothing here does I/O: blocks are given out whole, to be appended to a file, a vector, or a
+//! stream.
 
 use alloc::vec::Vec;
 

@@ -18,7 +18,8 @@ pub enum Direction {
 /// A frame passes an interface.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
-    /// When it was taken by the stack, or for sending. Not when it was on the wire, of which an interface knows nothing.
+    /// When it was taken by the stack, or for sending. Not when it was on the wire, of which an interface knows
+    /// nothing.
     pub time: Instant,
     /// The interface's own address.
     pub mac: Mac,

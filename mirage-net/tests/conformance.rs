@@ -45,8 +45,9 @@ fn faults_at_rest_and_unplugged() {
     accepted(&runtime, &Faulty { runtime: runtime.clone(), impairment: Impairment::NONE, left: RefCell::default() });
 }
 
-/// A network that is only slow is still a network. The suite waits a moment, 5 ms, for what it says must have come by then.
-/// What is received is not delayed, as the suite looks which frames a flood leaves in the queue, of which there are two then.
+/// A network that is only slow is still a network. The suite waits a moment, 5 ms, for what it says must have come by
+/// then. What is received is not delayed, as the suite looks which frames a flood leaves in the queue, of which there
+/// are two then.
 #[test]
 fn faults_that_delay() {
     let impairment =

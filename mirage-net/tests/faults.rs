@@ -478,8 +478,8 @@ fn traffic() -> impl Strategy<Value = Vec<(usize, u64)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is sent: what comes out keeps its order, has travelled long enough and not too long, and in no span of time
-    /// is it more than the rate and the burst allow.
+    /// Whatever is sent: what comes out keeps its order, has travelled long enough and not too long, and in no span of
+    /// time is it more than the rate and the burst allow.
     #[test]
     fn a_token_bucket_holds(
         traffic in traffic(),

@@ -7,10 +7,10 @@ use super::{Field, Protocol, Value, Visitor, checksum};
 
 /// Where the decoding of a frame is. All reading goes through [`take`](Self::take), which is where bounds are checked.
 ///
-/// When a layer is not what it should be, the cursor [fails](Self::fail). From then on nothing is left to read, numbers are
-/// zero, and nothing more is shown or said: a decoder need not ask after every field, which makes it short to read and small.
-/// Only its loops must, unless they go on while something is left. For the same reason its methods are not inlined: there
-/// are two hundred calls.
+/// When a layer is not what it should be, the cursor [fails](Self::fail). From then on nothing is left to read, numbers
+/// are zero, and nothing more is shown or said: a decoder need not ask after every field, which makes it short to read
+/// and small. Only its loops must, unless they go on while something is left. For the same reason its methods are not
+/// inlined: there are two hundred calls.
 pub struct Cursor<'a, 'v> {
     frame: &'a [u8],
     /// The next byte.
@@ -231,7 +231,8 @@ impl<'a, 'v> Cursor<'a, 'v> {
         self.addresses = checksum::sum(addresses);
     }
 
-    /// A checksum over the packet from `start` on, and, if `protocol` is not 0, over the pseudo-header of that protocol.
+    /// A checksum over the packet from `start` on, and, if `protocol` is not 0, over the pseudo-header of that
+    /// protocol.
     #[inline(never)]
     pub fn checksum(&mut self, start: usize, protocol: u8) {
         let packet = self.since(start);

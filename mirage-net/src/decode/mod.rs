@@ -1,8 +1,8 @@
 //! What is in a frame, from Ethernet up to DHCP and DNS, in a line or in every detail.
 //!
-//! Decoding is total: any bytes are a frame, if need be a malformed one. Nothing is read twice and nothing is allocated, except by
-//! [`layers`], which collects. Each protocol is told in one place, its file, which reads the fields in their order
-//! and says a few words about them; a [`Visitor`] keeps what it has use for.
+//! Decoding is total: any bytes are a frame, if need be a malformed one. Nothing is read twice and nothing is
+//! allocated, except by [`layers`], which collects. Each protocol is told in one place, its file, which reads the
+//! fields in their order and says a few words about them; a [`Visitor`] keeps what it has use for.
 //!
 //! ```
 //! use mirage_net::decode::{Summary, layers};

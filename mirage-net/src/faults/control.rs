@@ -53,7 +53,8 @@ impl Control {
         self.0.upgrade().map_or(Counters::default(), |shared| shared.counters(direction))
     }
 
-    /// Pulls the cable, so that frames under way are lost, or plugs it in again. The link is up if it is so behind as well.
+    /// Pulls the cable, so that frames under way are lost, or plugs it in again. The link is up if it is so behind as
+    /// well.
     pub fn plug(&self, link: Link) {
         if let Some(shared) = self.0.upgrade() {
             shared.plug(link);

@@ -5,8 +5,8 @@ use core::time::Duration;
 pub struct Impairment {
     /// The chance that a frame is lost.
     pub loss_ppm: u32,
-    /// The chance that one bit of a frame, any of them, is turned over: the error that is hardest to detect. Real hardware
-    /// throws most such frames away by their check sequence, which frames have none of here.
+    /// The chance that one bit of a frame, any of them, is turned over: the error that is hardest to detect. Real
+    /// hardware throws most such frames away by their check sequence, which frames have none of here.
     pub corrupt_ppm: u32,
     /// The chance that a frame comes twice.
     pub duplicate_ppm: u32,

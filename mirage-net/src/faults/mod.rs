@@ -19,17 +19,17 @@ use state::State;
 pub use control::Control;
 pub use impairment::{Counters, Impairment};
 
-/// A network on which frames are lost, doubled, held back, changed, delayed and throttled, as its [`Control`] says. At first
-/// nothing of that happens.
+/// A network on which frames are lost, doubled, held back, changed, delayed and throttled, as its [`Control`] says. At
+/// first nothing of that happens.
 ///
 /// - All chance is drawn from one seed: on a virtual clock, every run is the same.
-/// - Up to [`Control::UNDER_WAY_MAX`] frames may be under way in each direction: sending more is [`SendError::Full`], and
-///   more that arrive are dropped. Up to [`Control::READY_MAX`] wait for the stack.
+/// - Up to [`Control::UNDER_WAY_MAX`] frames may be under way in each direction: sending more is [`SendError::Full`],
+///   and more that arrive are dropped. Up to [`Control::READY_MAX`] wait for the stack.
 /// - What is lost on purpose is counted as dropped: `tx_dropped` and `rx_dropped` count what the [`Counters`] call lost
 ///   or overflowed too.
 /// - In a direction without faults frames go straight through, and are not copied.
-/// - In one with faults a frame begins to arrive when the stack looks for frames or waits for them. Frames that are sent travel by
-///   themselves: a task moves them, which ends when none is left.
+/// - In one with faults a frame begins to arrive when the stack looks for frames or waits for them. Frames that are
+///   sent travel by themselves: a task moves them, which ends when none is left.
 /// - Dropping it pulls the cable: frames under way are lost.
 pub struct Faults<N: Network + 'static, R: Runtime>(Rc<Shared<N, R>>);
 
@@ -280,8 +280,8 @@ impl<N: Network + 'static, R: Runtime> Network for Faults<N, R> {
         let shared = &self.0;
         loop {
             if shared.sends_directly() {
-                // In this order: when frames cannot go straight any more, it is the pump's to wait for room there, and only
-                // one can.
+                // In this order: when frames cannot go straight any more, it is the pump's to wait for room there, and
+                // only one can.
                 if !left_first(shared.writer.raised(), shared.inner.writable()).await {
                     return;
                 }

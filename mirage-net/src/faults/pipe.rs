@@ -18,8 +18,8 @@ pub struct Pipe {
     under_way: VecDeque<(Instant, Vec<u8>)>,
     /// When those that wait for the rate will have gone.
     going: VecDeque<Instant>,
-    /// When all that was let in will have gone, without the burst: the theoretical arrival time of the generic cell rate
-    /// algorithm (ITU-T I.371, annex A), which is a token bucket in one number.
+    /// When all that was let in will have gone, without the burst: the theoretical arrival time of the generic cell
+    /// rate algorithm (ITU-T I.371, annex A), which is a token bucket in one number.
     busy_until: Instant,
     /// When the last frame that was not held back is out.
     newest: Instant,

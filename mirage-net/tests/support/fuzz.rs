@@ -51,8 +51,8 @@ impl Input<'_> {
     }
 }
 
-/// A program for two stations with faults: sending, receiving, waiting, changing the faults, unplugging. Whatever it does, no
-/// frame is made out of nothing, the counters add up and never decrease, and in the end nothing is under way.
+/// A program for two stations with faults: sending, receiving, waiting, changing the faults, unplugging. Whatever it
+/// does, no frame is made out of nothing, the counters add up and never decrease, and in the end nothing is under way.
 pub fn fuzz_faults(data: &[u8]) {
     let runtime = FakeRuntime::new();
     runtime.run(run_faults(&runtime, Input(data))).unwrap();
