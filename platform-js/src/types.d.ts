@@ -124,3 +124,25 @@ export interface HostConnection {
   readable: ReadableStream<Uint8Array>;
   writable: WritableStream<Uint8Array>;
 }
+
+/** A layer of a frame: a header, payload, or padding. */
+export interface FrameLayer {
+  /** The protocol's name, or `Payload`, or `Padding`. */
+  name: string;
+  /** Its bytes in the frame: from `start` to before `end`. */
+  start: number;
+  end: number;
+  /** A few words on what it is there for. */
+  summary: string;
+  /** What is wrong with it, if anything is. */
+  problem?: string;
+  fields: FrameField[];
+}
+
+/** A field of a layer, as text. */
+export interface FrameField {
+  name: string;
+  start: number;
+  end: number;
+  value: string;
+}
