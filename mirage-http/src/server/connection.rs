@@ -28,6 +28,10 @@ const BODY_PROGRESS: usize = 512;
 /// What is read of a body that the handler did not want, to keep the connection. More is cut off.
 const DRAIN_MAX: u64 = 64 << 10;
 
+/// A client that has ended its side may be gone, or wait for its answer: nobody can tell. That answer, or the next piece of it, must
+/// be there so soon, or is dropped.
+const HALF_TIME: Duration = Duration::from_secs(2);
+
 /// After the last answer the client has so long to end its side: to cut a connection on which it still sends may destroy the
 /// answer on its way (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
@@ -50,6 +54,8 @@ pub(super) struct Connection<R, F> {
     /// The client waits for `100 Continue`.
     expects_continue: bool,
     is_raw: bool,
+    /// The client has ended its side.
+    has_ended: bool,
     /// What is left of the time for the next bytes of a body, and how many have come.
     body_time: Duration,
     body_progress: usize,
@@ -105,10 +111,11 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Reads what has arrived, at least a byte, into the inbox. Dropped, it has read nothing. `None` is the end, however it came.
+/// Reads what has arrived, at least a byte, into the inbox, or nothing at the end of the client's side. `None` is a connection
+/// that broke. Dropped, it has read nothing.
 async fn read<F: Flow>(flow: &mut F, exchange: &RefCell<Exchange>, most: usize) -> Option<usize> {
     let mut taken = Taken::new(exchange);
-    let count = flow.read(taken.inbox.room(most)).await.ok().filter(|&count| count > 0)?;
+    let count = flow.read(taken.inbox.room(most)).await.ok()?;
     taken.inbox.filled(count);
     Some(count)
 }
@@ -126,6 +133,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
             served: 0,
             expects_continue: false,
             is_raw: false,
+            has_ended: false,
             body_time,
             body_progress: 0,
         }
@@ -137,26 +145,29 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         if let End::Gone = end {
             return;
         }
-        let over = async {
-            self.flow.shutdown().await.ok()?;
-            let mut left = match end {
-                End::Answered => DRAIN_MAX,
-                End::Idle | End::Gone => return None,
-            };
-            loop {
-                self.exchange.borrow_mut().inbox = Inbox::default();
-                let count = read(&mut self.flow, &self.exchange, INBOX_MIN).await?;
-                left = left.checked_sub(count as u64)?;
-            }
+        let runtime = self.runtime.clone();
+        let _ = runtime.timeout(LINGER, Box::pin(self.linger(end))).await;
+    }
+
+    /// Ends our side, and reads what the client still sends; None when there is no more to do.
+    async fn linger(&mut self, end: End) -> Option<()> {
+        self.flow.shutdown().await.ok()?;
+        let mut left = match end {
+            End::Answered => DRAIN_MAX,
+            End::Idle | End::Gone => return None,
         };
-        let _: Result<Option<()>, _> = self.runtime.timeout(LINGER, over).await;
+        loop {
+            self.exchange.borrow_mut().inbox = Inbox::default();
+            let count = read(&mut self.flow, &self.exchange, INBOX_MIN).await.filter(|&count| count > 0)?;
+            left = left.checked_sub(count as u64)?;
+        }
     }
 
     async fn requests(&mut self) -> End {
         loop {
             let head = match self.head().await {
                 Ok(Ok(head)) => head,
-                Ok(Err(refusal)) => return self.refuse(refusal, false).await,
+                Ok(Err(refusal)) => return Box::pin(self.refuse(refusal, false)).await,
                 Err(end) => return end,
             };
             self.served += 1;
@@ -216,8 +227,8 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         let arrival =
             either(read(flow, exchange, most), poll_fn(|cx| if may_stop { seat.poll_stop(cx) } else { Poll::Pending }));
         match either(arrival, self.runtime.sleep_until(deadline)).await {
-            Either::Left(Either::Left(Some(_))) => Fill::More,
-            Either::Left(Either::Left(None)) => Fill::End,
+            Either::Left(Either::Left(Some(1..))) => Fill::More,
+            Either::Left(Either::Left(_)) => Fill::End,
             Either::Left(Either::Right(())) => Fill::Stop,
             Either::Right(()) => Fill::Late,
         }
@@ -245,7 +256,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         let too_long = matches!(head.framing, Framing::Length(length) if length > limit);
         if too_long {
             let refusal = Refusal::new(413, "the body is too long");
-            return match self.refuse(refusal, head.method == Method::Head).await {
+            return match Box::pin(self.refuse(refusal, head.method == Method::Head)).await {
                 End::Gone => Err(Gone),
                 _ => Ok(false),
             };
@@ -318,13 +329,14 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
             }
             let begun = self.runtime.now();
             let body_deadline = (wants && !self.is_raw).then(|| begun + self.body_time);
-            let deadline = [until, body_deadline].into_iter().flatten().min();
+            let half_deadline = self.has_ended.then(|| begun + HALF_TIME);
+            let deadline = [until, body_deadline, half_deadline].into_iter().flatten().min();
             let most = self.server.limits.head.max(INBOX_MIN);
-            let (flow, exchange) = (&mut self.flow, &self.exchange);
+            let (flow, exchange, has_ended) = (&mut self.flow, &self.exchange, self.has_ended);
             let event = {
                 // What is there already is used first. Until then nothing is read, and nobody needs to know more.
                 let mut reading = pin!(async {
-                    if !exchange.borrow().inbox.is_empty() {
+                    if has_ended || !exchange.borrow().inbox.is_empty() {
                         pending::<()>().await;
                     }
                     read(flow, exchange, most).await
@@ -356,16 +368,24 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
             let told = match event {
                 Event::Done => return Driven::Done,
                 Event::Changed => None,
-                Event::Read(Some(count)) => {
+                Event::Read(Some(count @ 1..)) => {
                     self.body_progress += count;
                     if self.body_progress >= BODY_PROGRESS {
                         (self.body_time, self.body_progress) = (self.server.limits.body_time, 0);
                     }
                     self.exchange.borrow_mut().arrived()
                 }
-                Event::Read(None) => return Driven::Gone,
+                // It may wait for its answer, if it has sent all of its request.
+                Event::Read(Some(_)) if !wants => {
+                    self.has_ended = true;
+                    None
+                }
+                Event::Read(_) => return Driven::Gone,
                 Event::Late if wait && body_deadline.is_some_and(|deadline| deadline <= self.runtime.now()) => {
                     self.exchange.borrow_mut().fail(BodyError::Late)
+                }
+                Event::Late if half_deadline.is_some_and(|deadline| deadline <= self.runtime.now()) => {
+                    return Driven::Gone;
                 }
                 Event::Late => return Driven::Late,
             };
