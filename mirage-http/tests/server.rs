@@ -295,6 +295,21 @@ fn a_body_that_is_too_long_for_a_handler_is_413() {
 }
 
 #[test]
+fn a_status_that_is_none_is_500() {
+    run(async |runtime| {
+        for status in [0, 42, 100, 199, 600, 65_535] {
+            let handler = async move |_: Request| Response::new(status);
+            let mut client = connect(&runtime, limits(), handler);
+            client.send(GET).await;
+            assert!(client.head().await.starts_with("HTTP/1.1 500 "), "{status}");
+        }
+        let mut client = connect(&runtime, limits(), async |_: Request| Response::new(299));
+        client.send(GET).await;
+        assert_eq!(client.head().await, "HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n");
+    });
+}
+
+#[test]
 fn a_header_of_two_lines_becomes_no_other_header() {
     run(async |runtime| {
         let handler = async |request: Request| {

@@ -324,7 +324,7 @@ impl<R: Runtime, S: Stack> Inner<R, S> {
 fn head(request: &HttpRequest<'_>, address: &Address<'_>, upload: &Upload<'_>) -> Result<Vec<u8>, What> {
     let mut out = Vec::with_capacity(256);
     let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
-    push(&[request.method.as_str().as_bytes(), b" ", address.target.as_bytes(), b" HTTP/1.1\r\nHost: "]);
+    push(&[request.method.as_str().as_bytes(), b" ", &address.target, b" HTTP/1.1\r\nHost: "]);
     push(&[address.authority.as_bytes(), b"\r\n"]);
     for (name, value) in request.headers {
         if !is_token(name.as_bytes()) || !is_value(value.as_bytes()) {

@@ -107,6 +107,10 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
 
     /// Sends an answer. Whether the connection goes on.
     pub async fn respond(&mut self, asked: Asked, mut response: Response) -> Result<bool, Gone> {
+        if !matches!(response.status, 101 | 200..600) {
+            log::warn!("http: a handler gave a status that is none: {}", response.status);
+            response = Response::error(500, "");
+        }
         let unknown = matches!(response.content, Content::Stream(Stream { length: None, .. }));
         let has_no_body = matches!(response.status, 204 | 304);
         let bodiless = asked.bodiless || has_no_body;
