@@ -164,6 +164,12 @@ fn a_body_can_be_read_while_the_answer_is_under_way() {
         }
         client.send("0\r\n\r\n").await;
         assert_eq!(client.until("0\r\n\r\n").await, "0\r\n\r\n");
+        // Who waits to be told to go on is told before the answer begins, as within it there is no place.
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
+        assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
+        assert!(client.head().await.starts_with("HTTP/1.1 200 OK\r\n"));
+        client.send("ab").await;
+        assert_eq!(client.until("0\r\n\r\n").await, "2\r\nab\r\n0\r\n\r\n");
         // The connection is where it was.
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab").await;
         assert!(client.until("0\r\n\r\n").await.ends_with("\r\n\r\n2\r\nab\r\n0\r\n\r\n"));
