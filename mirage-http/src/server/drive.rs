@@ -76,10 +76,11 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         }
         loop {
             let wants = self.exchange.borrow().wants_more();
-            if wants && core::mem::take(&mut self.expects_continue) {
-                if send(&self.runtime, &mut self.flow, CONTINUE, self.server.limits.write_time).await.is_err() {
-                    return Driven::Gone;
-                }
+            if wants
+                && core::mem::take(&mut self.expects_continue)
+                && send(&self.runtime, &mut self.flow, CONTINUE, self.server.limits.write_time).await.is_err()
+            {
+                return Driven::Gone;
             }
             let begun = self.runtime.now();
             let body_deadline = (wants && !self.is_raw).then(|| begun + self.body_time);
