@@ -14,12 +14,12 @@ use crate::body::{BodyError, Exchange};
 use crate::inbox::Inbox;
 use crate::wait::at;
 
-/// Bytes of a body for which the client has [`Limits::body_time`](crate::Limits::body_time), so that one that sends single bytes
-/// is not there for days.
+/// Bytes of a body for which the client has [`Limits::body_time`](crate::Limits::body_time), so that one that sends single
+/// bytes is not there for days.
 const BODY_PROGRESS: usize = 512;
 
-/// A client that has ended its side may be gone, or wait for its answer: nobody can tell. That answer, or the next piece of it, must
-/// be there so soon, or is dropped.
+/// A client that has ended its side may be gone, or wait for its answer: nobody can tell. That answer, or the next piece of
+/// it, must be there so soon, or is dropped.
 const HALF_TIME: Duration = Duration::from_secs(2);
 
 /// What came of work that a handler does.
@@ -58,8 +58,8 @@ pub(super) async fn read<F: Flow>(flow: &mut F, exchange: &RefCell<Exchange>, mo
 }
 
 impl<R: Runtime, F: Flow> Connection<R, F> {
-    /// Does work that a handler gave us, and meanwhile reads what its request's body needs, or learns that the client has gone.
-    /// If it is not to wait, work that is not done at once is late.
+    /// Does work that a handler gave us, and meanwhile reads what its request's body needs, or learns that the client has
+    /// gone. If it is not to wait, work that is not done at once is late.
     ///
     /// The work is a `dyn`, so that there is one such loop in the image.
     pub async fn drive(
