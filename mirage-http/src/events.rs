@@ -108,8 +108,8 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     core::iter::from_fn(move || {
         let text = rest?;
-        let Some(end) = text.find(['\r', '\n']) else { return rest.take() };
-        let (line, tail) = text.split_at(end);
+        let end = text.bytes().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let Some((line, tail)) = end.and_then(|end| text.split_at_checked(end)) else { return rest.take() };
         rest = tail.strip_prefix("\r\n").or_else(|| tail.get(1..));
         Some(line)
     })

@@ -52,7 +52,7 @@ const OURS: [&str; 7] =
     ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "date"];
 
 impl Response {
-    /// An answer with that status, 200 to 599, and without a body.
+    /// An answer with that status, 200 to 599, and without a body. Another status is sent as 500.
     pub fn new(status: u16) -> Self {
         Self { status, head: Vec::new(), content: Content::Bytes(Cow::Borrowed(&[])) }
     }
@@ -107,7 +107,7 @@ impl Response {
         self
     }
 
-    /// The same with another status, 200 to 599.
+    /// The same with another status, 200 to 599. Another one is sent as 500.
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self

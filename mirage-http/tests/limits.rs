@@ -3,12 +3,17 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Client, connect, limits, router, run, status};
-use mirage_conformance::fakes::{FakeInternet, FakeRuntime, FakeStack};
+use mirage_conformance::fakes::{FakeFlow, FakeInternet, FakeRuntime, FakeStack};
 use mirage_http::{Limits, Piece, Request, Response, Router, Stop, serve_until};
-use mirage_sig::{Cidr, Flow, Instant, MonotonicClock, Read, Runtime, Sleep, Spawn, Stack, Write};
+use mirage_sig::{
+    Cidr, Flow, Instant, Listener, MonotonicClock, NetError, NetErrorKind, Read, Runtime, Sleep, Spawn, Stack, Write,
+};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -284,6 +289,72 @@ fn told_to_stop_what_takes_too_long_is_cut_off() {
         about(&runtime, start, 5);
         runtime.sleep(Duration::from_secs(1)).await;
         assert_eq!(runtime.tasks(), 0);
+    });
+}
+
+/// A listener that says what is wrong with it, before and after it gives a connection.
+struct Troubled {
+    says: Vec<Result<FakeFlow, Trouble>>,
+    asked: Rc<RefCell<Vec<Instant>>>,
+    runtime: FakeRuntime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Trouble(NetErrorKind);
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("there is trouble")
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl NetError for Trouble {
+    fn kind(&self) -> NetErrorKind {
+        self.0
+    }
+}
+
+impl Listener for Troubled {
+    type Flow = FakeFlow;
+    type Error = Trouble;
+
+    async fn accept(&mut self) -> Result<FakeFlow, Trouble> {
+        self.asked.borrow_mut().push(self.runtime.now());
+        self.says.pop().unwrap()
+    }
+
+    fn local(&self) -> SocketAddr {
+        "192.0.2.2:80".parse().unwrap()
+    }
+}
+
+#[test]
+fn a_listener_that_is_out_of_something_is_asked_again_later() {
+    run(async |runtime| {
+        let (ours, theirs) =
+            FakeFlow::pair(&runtime, "192.0.2.1:50000".parse().unwrap(), "192.0.2.2:80".parse().unwrap());
+        let mut client = Client { flow: ours, runtime: runtime.clone(), seen: Vec::new() };
+        client.send(GET).await;
+        let trouble = |kind| Err(Trouble(kind));
+        let says = vec![
+            trouble(NetErrorKind::Closed),
+            Ok(theirs),
+            trouble(NetErrorKind::Reset),
+            trouble(NetErrorKind::Exhausted),
+        ];
+        let asked = Rc::new(RefCell::new(Vec::new()));
+        let listener = Troubled { says, asked: asked.clone(), runtime: runtime.clone() };
+        // What is under way is finished all the same.
+        let (ended, answer) =
+            mirage_conformance::poll::join(mirage_http::serve(&runtime, listener, limits(), router()), client.answer())
+                .await;
+        assert_eq!((ended, &answer.1[..]), (Err(Trouble(NetErrorKind::Closed)), &b"root\n"[..]));
+        let asked = asked.take();
+        assert_eq!(asked.len(), 4);
+        assert!(asked[1] - asked[0] >= Duration::from_secs(1), "it was asked again at once");
+        assert_eq!(asked[1], asked[2]);
     });
 }
 

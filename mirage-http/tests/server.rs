@@ -164,6 +164,12 @@ fn a_body_can_be_read_while_the_answer_is_under_way() {
         }
         client.send("0\r\n\r\n").await;
         assert_eq!(client.until("0\r\n\r\n").await, "0\r\n\r\n");
+        // Who waits to be told to go on is told before the answer begins, as within it there is no place.
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
+        assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
+        assert!(client.head().await.starts_with("HTTP/1.1 200 OK\r\n"));
+        client.send("ab").await;
+        assert_eq!(client.until("0\r\n\r\n").await, "2\r\nab\r\n0\r\n\r\n");
         // The connection is where it was.
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab").await;
         assert!(client.until("0\r\n\r\n").await.ends_with("\r\n\r\n2\r\nab\r\n0\r\n\r\n"));
@@ -232,9 +238,31 @@ fn a_handler_is_dropped_when_its_client_goes_away() {
         runtime.sleep(Duration::from_secs(60)).await;
         assert!(!dropped.get());
         drop(client);
-        runtime.sleep(Duration::from_millis(10)).await;
+        // It might only have ended its side.
+        runtime.sleep(Duration::from_secs(3)).await;
         assert!(dropped.get());
         assert_eq!(runtime.tasks(), 0);
+    });
+}
+
+#[test]
+fn a_client_that_ends_its_side_still_gets_its_answer() {
+    run(async |runtime| {
+        let clock = runtime.clone();
+        let handler = async move |mut request: Request| {
+            let text = request.text(100).await?;
+            clock.sleep(Duration::from_secs(1)).await;
+            Ok::<_, mirage_http::BodyError>(text)
+        };
+        let mut client = connect(&runtime, limits(), handler);
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nword").await;
+        client.flow.shutdown().await.unwrap();
+        assert!(client.rest().await.ends_with("\r\n\r\nword"));
+        // Half a body is no request.
+        let mut client = connect(&runtime, limits(), router());
+        client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nwo").await;
+        client.flow.shutdown().await.unwrap();
+        assert_eq!(client.rest().await, "");
     });
 }
 
@@ -269,6 +297,21 @@ fn a_body_that_is_too_long_for_a_handler_is_413() {
         let mut client = connect(&runtime, limits(), handler);
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n\xff").await;
         assert!(client.head().await.starts_with("HTTP/1.1 415 "));
+    });
+}
+
+#[test]
+fn a_status_that_is_none_is_500() {
+    run(async |runtime| {
+        for status in [0, 42, 100, 199, 600, 65_535] {
+            let handler = async move |_: Request| Response::new(status);
+            let mut client = connect(&runtime, limits(), handler);
+            client.send(GET).await;
+            assert!(client.head().await.starts_with("HTTP/1.1 500 "), "{status}");
+        }
+        let mut client = connect(&runtime, limits(), async |_: Request| Response::new(299));
+        client.send(GET).await;
+        assert_eq!(client.head().await, "HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n");
     });
 }
 

@@ -32,8 +32,8 @@ const READ_MAX: usize = 16 << 10;
 /// Answers with a status below 200, which come before the true one, for one request.
 const INTERIM_MAX: usize = 16;
 
-/// Headers that say where the body ends and what becomes of the connection: they are the client's, as they are a browser's (Fetch
-/// Standard, "forbidden request-header").
+/// Headers that say where the body ends and what becomes of the connection: they are the client's, as they are a browser's
+/// (Fetch Standard, "forbidden request-header").
 const OURS: [&str; 10] = [
     "host",
     "content-length",
@@ -85,8 +85,8 @@ impl Default for ClientLimits {
 
 /// A client for the web over a stack: `http` only. A clone shares its connections.
 ///
-/// Redirects are answers like any other. The headers that frame a message are the client's own and left out of a request's, as a
-/// browser does.
+/// Redirects are answers like any other. The headers that frame a message are the client's own and left out of a request's,
+/// as a browser does.
 pub struct Client<R: Runtime, S: Stack>(Rc<Inner<R, S>>);
 
 struct Inner<R: Runtime, S: Stack> {
@@ -122,8 +122,8 @@ impl<R: Runtime, S: Stack + 'static> Client<R, S> {
         Self(Rc::new(Inner { runtime: runtime.clone(), stack, limits, pool }))
     }
 
-    /// As [`request`](HttpClient::request), with a body that comes piece by piece: of that length, or chunked. The request's own
-    /// is not looked at.
+    /// As [`request`](HttpClient::request), with a body that comes piece by piece: of that length, or chunked. The request's
+    /// own is not looked at.
     ///
     /// # Errors
     /// As [`request`](HttpClient::request); [`Invalid`](mirage_sig::HttpErrorKind::Invalid) too if the body breaks off or has
@@ -324,7 +324,7 @@ impl<R: Runtime, S: Stack> Inner<R, S> {
 fn head(request: &HttpRequest<'_>, address: &Address<'_>, upload: &Upload<'_>) -> Result<Vec<u8>, What> {
     let mut out = Vec::with_capacity(256);
     let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
-    push(&[request.method.as_str().as_bytes(), b" ", address.target.as_bytes(), b" HTTP/1.1\r\nHost: "]);
+    push(&[request.method.as_str().as_bytes(), b" ", &address.target, b" HTTP/1.1\r\nHost: "]);
     push(&[address.authority.as_bytes(), b"\r\n"]);
     for (name, value) in request.headers {
         if !is_token(name.as_bytes()) || !is_value(value.as_bytes()) {

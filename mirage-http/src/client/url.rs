@@ -1,10 +1,10 @@
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::What;
+use crate::text::decimal;
 
 /// The parts of an address that a request needs (RFC 3986).
-#[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub(super) struct Address<'a> {
     /// Host and port as they stand there, for the `Host` field.
     pub authority: &'a str,
@@ -12,16 +12,17 @@ pub(super) struct Address<'a> {
     pub host: &'a str,
     pub port: u16,
     /// Path and query, as they are sent.
-    pub target: String,
+    pub target: Vec<u8>,
 }
 
 impl<'a> Address<'a> {
     pub fn parse(url: &'a str) -> Result<Self, What> {
-        if url.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+        if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             return Err(What::Invalid("an address has no spaces or control characters: write them with %"));
         }
-        let (scheme, rest) =
-            url.split_once("://").ok_or(What::Invalid("it is no absolute address, as in http://host/path"))?;
+        const RELATIVE: What = What::Invalid("it is no absolute address, as in http://host/path");
+        let (scheme, rest) = url.split_once(':').ok_or(RELATIVE)?;
+        let rest = rest.strip_prefix("//").ok_or(RELATIVE)?;
         if scheme.eq_ignore_ascii_case("https") {
             return Err(What::Invalid(
                 "https is not spoken by this client: ask for http, or through one that speaks TLS",
@@ -30,8 +31,8 @@ impl<'a> Address<'a> {
         if !scheme.eq_ignore_ascii_case("http") {
             return Err(What::Invalid("only http can be asked for"));
         }
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
+        let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+        let (authority, path) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, ""));
         let (host, port) = split_port(authority)?;
         let path = path.split('#').next().unwrap_or_default();
         let mut target = Vec::with_capacity(path.len() + 1);
@@ -45,7 +46,7 @@ impl<'a> Address<'a> {
                 crate::text::percent_encode(&mut target, &[byte]);
             }
         }
-        Ok(Self { authority, host, port, target: String::from_utf8(target).unwrap_or_default() })
+        Ok(Self { authority, host, port, target })
     }
 }
 
@@ -56,16 +57,20 @@ fn split_port(authority: &str) -> Result<(&str, u16), What> {
         _ => (authority, ""),
     };
     let port = match port {
-        "" => 80,
-        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().map_err(|_| What::Invalid("the address's port is no number up to 65535"))?
-        }
-        _ => return Err(NO_HOST),
+        "" => Some(80),
+        digits => decimal(digits.as_bytes()).and_then(|port| u16::try_from(port).ok()),
     };
-    let is_name = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    let port = port.ok_or(What::Invalid("the address's port is no number up to 65535"))?;
     match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(inner) if inner.parse::<core::net::Ipv6Addr>().is_ok() => Ok((inner, port)),
-        None if !host.is_empty() && is_name(host) => Ok((host, port)),
+        // Whether it is an address at all, the stack says.
+        Some(inner) if inner.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) => {
+            Ok((inner, port))
+        }
+        None if !host.is_empty()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) =>
+        {
+            Ok((host, port))
+        }
         _ => Err(NO_HOST),
     }
 }

@@ -3,27 +3,22 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
-use core::future::{pending, poll_fn};
-use core::pin::pin;
+use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
 use mirage_sig::{Flow, Instant, Method, Runtime};
 
+use super::drive::read;
 use super::live::Seat;
-use super::write::{Gone, send};
+use super::write::Gone;
 use super::{Server, write};
-use crate::body::{Body, BodyError, Exchange, Shared};
+use crate::body::{Body, Exchange, Shared};
 use crate::inbox::Inbox;
 use crate::request::Request;
 use crate::response::{Content, Response};
-use crate::wait::{Either, at, either};
+use crate::wait::{Either, either};
 use crate::wire::{Framing, Refusal, RequestHead, RequestParser};
-
-/// Bytes of a body for which the client has [`Limits::body_time`](crate::Limits::body_time), so that one that sends single bytes
-/// is not there for days.
-const BODY_PROGRESS: usize = 512;
 
 /// What is read of a body that the handler did not want, to keep the connection. More is cut off.
 const DRAIN_MAX: u64 = 64 << 10;
@@ -36,7 +31,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const OUT_KEPT: usize = 2 << 10;
 
 /// The least that may arrive at once, whatever the limit of a head is.
-const INBOX_MIN: usize = 16 << 10;
+pub(super) const INBOX_MIN: usize = 16 << 10;
 
 pub(super) struct Connection<R, F> {
     pub runtime: R,
@@ -48,11 +43,13 @@ pub(super) struct Connection<R, F> {
     pub out: Vec<u8>,
     served: u32,
     /// The client waits for `100 Continue`.
-    expects_continue: bool,
-    is_raw: bool,
+    pub expects_continue: bool,
+    pub is_raw: bool,
+    /// The client has ended its side.
+    pub has_ended: bool,
     /// What is left of the time for the next bytes of a body, and how many have come.
-    body_time: Duration,
-    body_progress: usize,
+    pub body_time: Duration,
+    pub body_progress: usize,
 }
 
 /// How a connection ends.
@@ -79,40 +76,6 @@ enum Fill {
     Stop,
 }
 
-/// What came of work that a handler does.
-pub(super) enum Driven {
-    Done,
-    /// It has not, up to the time that was given.
-    Late,
-    Gone,
-}
-
-/// The inbox, taken out of its place while bytes are read into it.
-struct Taken<'a> {
-    exchange: &'a RefCell<Exchange>,
-    inbox: Inbox,
-}
-
-impl<'a> Taken<'a> {
-    fn new(exchange: &'a RefCell<Exchange>) -> Self {
-        Self { exchange, inbox: core::mem::take(&mut exchange.borrow_mut().inbox) }
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        self.exchange.borrow_mut().inbox = core::mem::take(&mut self.inbox);
-    }
-}
-
-/// Reads what has arrived, at least a byte, into the inbox. Dropped, it has read nothing. `None` is the end, however it came.
-async fn read<F: Flow>(flow: &mut F, exchange: &RefCell<Exchange>, most: usize) -> Option<usize> {
-    let mut taken = Taken::new(exchange);
-    let count = flow.read(taken.inbox.room(most)).await.ok().filter(|&count| count > 0)?;
-    taken.inbox.filled(count);
-    Some(count)
-}
-
 impl<R: Runtime, F: Flow> Connection<R, F> {
     pub fn new(runtime: R, flow: F, server: Rc<Server>, seat: Seat) -> Self {
         let body_time = server.limits.body_time;
@@ -126,6 +89,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
             served: 0,
             expects_continue: false,
             is_raw: false,
+            has_ended: false,
             body_time,
             body_progress: 0,
         }
@@ -137,26 +101,29 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         if let End::Gone = end {
             return;
         }
-        let over = async {
-            self.flow.shutdown().await.ok()?;
-            let mut left = match end {
-                End::Answered => DRAIN_MAX,
-                End::Idle | End::Gone => return None,
-            };
-            loop {
-                self.exchange.borrow_mut().inbox = Inbox::default();
-                let count = read(&mut self.flow, &self.exchange, INBOX_MIN).await?;
-                left = left.checked_sub(count as u64)?;
-            }
+        let runtime = self.runtime.clone();
+        let _ = runtime.timeout(LINGER, Box::pin(self.linger(end))).await;
+    }
+
+    /// Ends our side, and reads what the client still sends; None when there is no more to do.
+    async fn linger(&mut self, end: End) -> Option<()> {
+        self.flow.shutdown().await.ok()?;
+        let mut left = match end {
+            End::Answered => DRAIN_MAX,
+            End::Idle | End::Gone => return None,
         };
-        let _: Result<Option<()>, _> = self.runtime.timeout(LINGER, over).await;
+        loop {
+            self.exchange.borrow_mut().inbox = Inbox::default();
+            let count = read(&mut self.flow, &self.exchange, INBOX_MIN).await.filter(|&count| count > 0)?;
+            left = left.checked_sub(count as u64)?;
+        }
     }
 
     async fn requests(&mut self) -> End {
         loop {
             let head = match self.head().await {
                 Ok(Ok(head)) => head,
-                Ok(Err(refusal)) => return self.refuse(refusal, false).await,
+                Ok(Err(refusal)) => return Box::pin(self.refuse(refusal, false)).await,
                 Err(end) => return end,
             };
             self.served += 1;
@@ -216,8 +183,8 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         let arrival =
             either(read(flow, exchange, most), poll_fn(|cx| if may_stop { seat.poll_stop(cx) } else { Poll::Pending }));
         match either(arrival, self.runtime.sleep_until(deadline)).await {
-            Either::Left(Either::Left(Some(_))) => Fill::More,
-            Either::Left(Either::Left(None)) => Fill::End,
+            Either::Left(Either::Left(Some(1..))) => Fill::More,
+            Either::Left(Either::Left(_)) => Fill::End,
             Either::Left(Either::Right(())) => Fill::Stop,
             Either::Right(()) => Fill::Late,
         }
@@ -245,7 +212,7 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         let too_long = matches!(head.framing, Framing::Length(length) if length > limit);
         if too_long {
             let refusal = Refusal::new(413, "the body is too long");
-            return match self.refuse(refusal, head.method == Method::Head).await {
+            return match Box::pin(self.refuse(refusal, head.method == Method::Head)).await {
                 End::Gone => Err(Gone),
                 _ => Ok(false),
             };
@@ -281,98 +248,10 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
         self.seat.is_stopping()
     }
 
-    /// Whether the body will not be read, as the client sends it only when asked.
-    pub fn is_body_held_back(&self) -> bool {
-        self.expects_continue
-    }
-
     /// From now on bytes are bytes, both ways: the connection goes on in another protocol.
     pub fn go_raw(&mut self) {
         self.is_raw = true;
         self.exchange.borrow_mut().go_raw();
-    }
-
-    /// Does work that a handler gave us, and meanwhile reads what its request's body needs, or learns that the client has gone.
-    /// If it is not to wait, work that is not done at once is late.
-    ///
-    /// The work is a `dyn`, so that there is one such loop in the image.
-    pub async fn drive(
-        &mut self,
-        work: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
-        wait: bool,
-        until: Option<Instant>,
-    ) -> Driven {
-        enum Event {
-            Done,
-            Changed,
-            Read(Option<usize>),
-            Late,
-        }
-        loop {
-            let wants = self.exchange.borrow().wants_more();
-            if wants && core::mem::take(&mut self.expects_continue) {
-                let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
-                if send(&self.runtime, &mut self.flow, go_on, self.server.limits.write_time).await.is_err() {
-                    return Driven::Gone;
-                }
-            }
-            let begun = self.runtime.now();
-            let body_deadline = (wants && !self.is_raw).then(|| begun + self.body_time);
-            let deadline = [until, body_deadline].into_iter().flatten().min();
-            let most = self.server.limits.head.max(INBOX_MIN);
-            let (flow, exchange) = (&mut self.flow, &self.exchange);
-            let event = {
-                // What is there already is used first. Until then nothing is read, and nobody needs to know more.
-                let mut reading = pin!(async {
-                    if !exchange.borrow().inbox.is_empty() {
-                        pending::<()>().await;
-                    }
-                    read(flow, exchange, most).await
-                });
-                let mut timer = pin!(at(&self.runtime, deadline));
-                poll_fn(|cx| {
-                    exchange.borrow_mut().attend(cx.waker());
-                    let polled = work(cx);
-                    exchange.borrow_mut().attended = false;
-                    if polled.is_ready() {
-                        return Poll::Ready(Event::Done);
-                    }
-                    if !wait {
-                        return Poll::Ready(Event::Late);
-                    }
-                    if exchange.borrow().wants_more() != wants {
-                        return Poll::Ready(Event::Changed);
-                    }
-                    if let Poll::Ready(count) = reading.as_mut().poll(cx) {
-                        return Poll::Ready(Event::Read(count));
-                    }
-                    timer.as_mut().poll(cx).map(|()| Event::Late)
-                })
-                .await
-            };
-            if wants {
-                self.body_time = self.body_time.saturating_sub(self.runtime.now() - begun);
-            }
-            let told = match event {
-                Event::Done => return Driven::Done,
-                Event::Changed => None,
-                Event::Read(Some(count)) => {
-                    self.body_progress += count;
-                    if self.body_progress >= BODY_PROGRESS {
-                        (self.body_time, self.body_progress) = (self.server.limits.body_time, 0);
-                    }
-                    self.exchange.borrow_mut().arrived()
-                }
-                Event::Read(None) => return Driven::Gone,
-                Event::Late if wait && body_deadline.is_some_and(|deadline| deadline <= self.runtime.now()) => {
-                    self.exchange.borrow_mut().fail(BodyError::Late)
-                }
-                Event::Late => return Driven::Late,
-            };
-            if let Some(waiter) = told {
-                waiter.wake();
-            }
-        }
     }
 
     /// Reads the rest of a body that nobody wanted. Whether its end has come within reason.

@@ -1,6 +1,7 @@
 //! The server: accepts connections, bounded, and ends them when it is told to.
 
 mod connection;
+mod drive;
 mod live;
 mod write;
 

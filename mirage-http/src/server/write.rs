@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use mirage_sig::{Flow, Runtime, Write};
 
-use super::connection::{Connection, Driven};
+use super::connection::Connection;
+use super::drive::Driven;
 use crate::response::{Content, Response, Stream};
 use crate::source::{BrokenOff, Piece};
 use crate::status::reason;
@@ -15,6 +16,9 @@ use crate::wire::{LAST_CHUNK, push_chunk};
 
 /// What is sent at once, at most, in bytes, and for which the client has [`Limits::write_time`](crate::Limits::write_time).
 pub(crate) const PIECE: usize = 16 << 10;
+
+/// That the client is to send the body.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// The client is not there any more, does not take what is sent, or must be cut off.
 pub(crate) struct Gone;
@@ -107,11 +111,18 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
 
     /// Sends an answer. Whether the connection goes on.
     pub async fn respond(&mut self, asked: Asked, mut response: Response) -> Result<bool, Gone> {
+        if !matches!(response.status, 101 | 200..600) {
+            log::warn!("http: a handler gave a status that is none: {}", response.status);
+            response = Response::error(500, "");
+        }
         let unknown = matches!(response.content, Content::Stream(Stream { length: None, .. }));
         let has_no_body = matches!(response.status, 204 | 304);
         let bodiless = asked.bodiless || has_no_body;
         let is_raw = response.status == 101;
         let chunked = unknown && asked.minor > 0 && !has_no_body && !is_raw;
+        // Behind the head there is no place for it, and a stream may yet read the body.
+        let is_streamed = matches!(response.content, Content::Stream(_)) && !is_raw && !bodiless;
+        let is_expected = core::mem::take(&mut self.expects_continue);
         let persists = asked.persists
             && !is_raw
             && !self.is_stopping()
@@ -119,11 +130,14 @@ impl<R: Runtime, F: Flow> Connection<R, F> {
             // Without chunks only the connection's end is the body's.
             && (!unknown || chunked || bodiless)
             // A client that was not told to go on may send the body or not: nobody knows.
-            && (!self.is_body_held_back() || self.exchange.borrow().is_done());
+            && (!is_expected || is_streamed || self.exchange.borrow().is_done());
         if is_raw {
             self.go_raw();
         }
         self.out.clear();
+        if is_expected && is_streamed {
+            self.out.extend_from_slice(CONTINUE);
+        }
         self.push_head(&response, Framed { chunked, persists, minor: asked.minor });
         if bodiless {
             response.content = Content::Bytes(Cow::Borrowed(&[]));

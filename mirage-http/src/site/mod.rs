@@ -27,8 +27,8 @@ const TAG_BYTES: usize = 16;
 /// Serves the values of a store as files: types by their endings, entity tags from their digests, dates, parts, and
 /// `index.html` for a dictionary. What is not there is `404.html` of the store, if it has one.
 ///
-/// The path is what the route's `*` stands for, or all of it. Values are read in pieces of 16 KiB. One that is changed while it
-/// is sent may come out mixed, or broken off if it became shorter.
+/// The path is what the route's `*` stands for, or all of it. Values are read in pieces of 16 KiB. One that is changed while
+/// it is sent may come out mixed, or broken off if it became shorter.
 pub struct Site<C, S> {
     clock: C,
     store: S,

@@ -24,7 +24,8 @@ pub use socket::{SocketError, WebSocket};
 pub struct SocketLimits {
     /// Bytes of a message; more ends the connection with the code 1009. By default 1 MiB.
     pub message: usize,
-    /// A client that was not heard of, nor spoken to, for so long is pinged, and after as long again it has gone. By default 30 s.
+    /// A client that was not heard of, nor spoken to, for so long is pinged, and after as long again it has gone. By default
+    /// 30 s.
     pub silence: Duration,
     /// What both sides have to come to an end once one has said so. By default 5 s.
     pub close_time: Duration,
@@ -42,8 +43,9 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Goes on with a request as a WebSocket, which `application` is given and which is closed when that returns. What is no
 /// handshake of version 13 gets 426 or 400.
 ///
-/// When the client closes, the application has [`SocketLimits::close_time`] to come to its end. When the client goes away without
-/// a word, it is dropped where it waits, as every handler is; a task that it gave the WebSocket to learns of that as an error.
+/// When the client closes, the application has [`SocketLimits::close_time`] to come to its end. When the client goes away
+/// without a word, it is dropped where it waits, as every handler is; a task that it gave the WebSocket to learns of that as
+/// an error.
 ///
 /// A browser sends this from any page: an application that trusts who it knows, by a cookie or by the network, looks at the
 /// request's `Origin` first.

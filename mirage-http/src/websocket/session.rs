@@ -18,8 +18,8 @@ const READ_MAX: usize = 16 << 10;
 /// Pongs wait among what is to be sent; a client that pings and does not read gets no more of them than this many bytes.
 const PONGS_MAX: usize = 4 << 10;
 
-/// A WebSocket as the connection sees it: an answer whose body is the frames to the client, and which reads those of the client as
-/// the body of the request. So the connection knows nothing of it.
+/// A WebSocket as the connection sees it: an answer whose body is the frames to the client, and which reads those of the
+/// client as the body of the request. So the connection knows nothing of it.
 pub(super) struct Session {
     shared: Shared,
     body: Body,

@@ -1,5 +1,5 @@
-//! SHA-1 (FIPS 180-4) and Base64 (RFC 4648), which the handshake asks for. Neither keeps a secret there, and both are only ever
-//! used on sixty bytes, so small is better than fast.
+//! SHA-1 (FIPS 180-4) and Base64 (RFC 4648), which the handshake asks for. Neither keeps a secret there, and both are only
+//! ever used on sixty bytes, so small is better than fast.
 
 use alloc::vec::Vec;
 

@@ -175,8 +175,8 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Closes it, with a code (RFC 6455, section 7.4) and a reason of at most 123 bytes. What comes until the client has closed
-    /// as well is thrown away.
+    /// Closes it, with a code (RFC 6455, section 7.4) and a reason of at most 123 bytes. What comes until the client has
+    /// closed as well is thrown away.
     pub fn close(self, code: u16, reason: &str) {
         change(&self.0, |state| state.close(code, reason));
     }
