@@ -90,9 +90,9 @@ impl Engine {
 
     /// Sends what smoltcp has answered at once, to where the segment came from.
     pub fn send_reply(&mut self, id: Option<u32>, to: Mac) {
-        let reply = core::mem::take(&mut self.tcp.reply);
+        let mut reply = core::mem::take(&mut self.tcp.reply);
         if let Some(connection) = id.and_then(|id| self.tcp.get(id)) {
-            connection.sent.note(&reply);
+            connection.sent.note(&mut reply);
         }
         let v4 = reply.first().is_some_and(|first| first >> 4 == 4);
         let kind = if v4 { packet::IPV4 } else { packet::IPV6 };
