@@ -38,7 +38,8 @@ fn bulk(lost: u32, bytes: usize) -> (Duration, u64) {
                 both.1.unwrap();
                 assert!(to_us == down && to_them == up, "the bytes have changed");
             };
-            join(there, seen).await;
+            let both = mirage_sig::Runtime::timeout(&runtime, 3_600 * SECOND, join(there, seen)).await;
+            assert!(both.is_ok(), "stands still: {:?} {:?}", left.sockets(), right.sockets());
         }
         // And each ends in order.
         let (one, two) = join(ours.shutdown(), theirs.shutdown()).await;
@@ -297,7 +298,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_conversation_is_kept(steps in prop::collection::vec(step(), 1..60), lost in 0_u32..150, buffer in 1_usize..9_000) {

@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ struct Inner {
     begun: std::time::Instant,
     random: FakeRandom,
     tasks: RefCell<Vec<Task>>,
-    timers: RefCell<Vec<(Instant, Waker)>>,
-    next: Cell<Instant>,
+    timers: RefCell<BTreeMap<(Instant, u64), Waker>>,
+    made: Cell<u64>,
 }
 
 struct Task {
@@ -47,7 +47,7 @@ impl Native {
             random: FakeRandom::new(std::process::id().into()),
             tasks: RefCell::default(),
             timers: RefCell::default(),
-            next: Cell::new(Instant::END),
+            made: Cell::new(0),
         }))
     }
 
@@ -79,18 +79,15 @@ impl Native {
                 task.body.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
             });
             let now = self.now();
-            if self.0.next.get() <= now {
-                let mut timers = self.0.timers.borrow_mut();
-                timers.retain(|(at, waker)| {
-                    let due = *at <= now;
-                    if due {
-                        waker.wake_by_ref();
-                    }
-                    !due
-                });
-                self.0.next.set(timers.iter().map(|(at, _)| *at).min().unwrap_or(Instant::END));
-            } else if !busy {
-                idle(self.0.next.get().since(now));
+            let mut timers = self.0.timers.borrow_mut();
+            while let Some(first) = timers.first_entry().filter(|first| first.key().0 <= now) {
+                first.remove().wake();
+                busy = true;
+            }
+            let next = timers.first_key_value().map_or(Instant::END, |((at, _), _)| *at);
+            drop(timers);
+            if !busy {
+                idle(next.since(now));
             }
         }
     }
@@ -110,17 +107,31 @@ impl WallClock for Native {
 
 impl Sleep for Native {
     async fn sleep_until(&self, deadline: Instant) {
+        let number = self.0.made.get();
+        self.0.made.set(number + 1);
+        let timer = Timer { runtime: self, key: (deadline, number) };
         let mut first = true;
         std::future::poll_fn(|cx| {
             if !first && self.now() >= deadline {
                 return Poll::Ready(());
             }
             first = false;
-            self.0.timers.borrow_mut().push((deadline, cx.waker().clone()));
-            self.0.next.set(self.0.next.get().min(deadline));
+            self.0.timers.borrow_mut().insert(timer.key, cx.waker().clone());
             Poll::Pending
         })
         .await;
+    }
+}
+
+/// A timer that is freed when it is dropped.
+struct Timer<'a> {
+    runtime: &'a Native,
+    key: (Instant, u64),
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        self.runtime.0.timers.borrow_mut().remove(&self.key);
     }
 }
 

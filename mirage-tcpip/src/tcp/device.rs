@@ -35,25 +35,53 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    pub fn note(&mut self, packet: &[u8]) {
+    /// Takes note of a segment, and corrects it where smoltcp says less than it knows.
+    pub fn note(&mut self, packet: &mut [u8]) {
         // As smoltcp writes headers: without options.
         let at = if packet.first().is_some_and(|first| first >> 4 == 4) { 20 } else { 40 };
         let (Some(&offset), Some(&flags)) = (packet.get(at + 12), packet.get(at + 13)) else { return };
         let data = packet.len().saturating_sub(at + usize::from(offset >> 4) * 4);
         // SYN and FIN have a place in the sequence.
-        let length = data as u32 + u32::from(flags & 1 != 0) + u32::from(flags & 2 != 0);
+        let length = data as u32 + u32::from(flags & FIN != 0) + u32::from(flags & SYN != 0);
         let seq = be32(packet, at + 4);
         let first = self.segments == 0;
         (self.next, self.segments) = (seq.wrapping_add(length), self.segments + 1);
-        if flags & 0x10 != 0 {
+        if flags & ACK != 0 {
             self.ack = be32(packet, at + 8);
         }
-        self.resets += u32::from(flags & 4 != 0);
+        self.resets += u32::from(flags & RST != 0);
         if first || self.next.wrapping_sub(self.high) as i32 > 0 {
             self.high = self.next;
         } else if length > 0 {
             self.retransmitted += 1;
+        } else if flags & !PSH == ACK && seq != self.high {
+            // While smoltcp sends something again, its acknowledgements have the number of that as well, and not the next
+            // one as RFC 9293 3.10.7.4 has it. The other side drops them then, as old segments, with the acknowledgement
+            // that is in them; if it does the same, each waits for the other for ever.
+            renumber(packet, at, self.high);
         }
+    }
+}
+
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const PSH: u8 = 8;
+const ACK: u8 = 16;
+
+/// Changes the sequence number of the segment at `at`, and its checksum by the difference (RFC 1624).
+fn renumber(packet: &mut [u8], at: usize, seq: u32) {
+    let (old, sum) = (be32(packet, at + 4), be16(packet, at + 16));
+    let halves = |word: u32| (word >> 16) + (word & 0xffff);
+    let mut sum = u32::from(!sum) + halves(!old) + halves(seq);
+    while sum > 0xffff {
+        sum = halves(sum);
+    }
+    if let Some(field) = packet.get_mut(at + 4..at + 8) {
+        field.copy_from_slice(&seq.to_be_bytes());
+    }
+    if let Some(field) = packet.get_mut(at + 16..at + 18) {
+        field.copy_from_slice(&(!(sum as u16)).to_be_bytes());
     }
 }
 

@@ -245,7 +245,7 @@ impl Engine {
         let (serial, now) = (self.tcp.made, self.now);
         let mut connection = Connection::new(socket(&self.config.tcp), *tuple, Owner::Listener, serial, now);
         self.tcp.answer_syn(&mut connection, tuple, syn, seed, asked);
-        connection.sent.note(&self.tcp.reply);
+        connection.sent.note(&mut self.tcp.reply);
         let keep_alive = self.config.tcp.keep_alive.map(smol_span);
         connection.socket_mut().set_keep_alive(keep_alive);
         let id = self.tcp.insert(connection);

@@ -82,17 +82,38 @@ impl Engine {
                 connection.discard();
             }
         }
+        if self.tcp.reply.is_empty() {
+            self.acknowledge(id);
+        }
         if !self.tcp.reply.is_empty() {
             self.send_reply(Some(id), from);
         }
         self.settle(id, None);
     }
 
+    /// Has a connection acknowledge right away what it owes an acknowledgement for, if it has nothing else to say. That is after
+    /// every second full segment (RFC 5681 4.2); to do so once for all that came in one turn would be cheaper, but the other
+    /// side opens its window by the number of acknowledgements, and one that is lost would be missed.
+    fn acknowledge(&mut self, id: u32) {
+        let now = smol_time(self.now);
+        let tcp = &mut self.tcp;
+        let Some(connection) = tcp.connections.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
+        if !connection.linked || !matches!(connection.socket().state(), State::Established | State::FinWait2) {
+            return;
+        }
+        let owes = connection.socket().send_queue() == 0
+            && tcp.iface.poll_at(now, &connection.set).is_some_and(|at| at <= now);
+        if owes {
+            let mut device = Feed { packet: None, reply: &mut tcp.reply, mtu: tcp.mtu };
+            tcp.iface.poll_egress(now, &mut device, &mut connection.set);
+        }
+    }
+
     /// Sends what smoltcp has answered at once, to where the segment came from.
     pub fn send_reply(&mut self, id: Option<u32>, to: Mac) {
-        let reply = core::mem::take(&mut self.tcp.reply);
+        let mut reply = core::mem::take(&mut self.tcp.reply);
         if let Some(connection) = id.and_then(|id| self.tcp.get(id)) {
-            connection.sent.note(&reply);
+            connection.sent.note(&mut reply);
         }
         let v4 = reply.first().is_some_and(|first| first >> 4 == 4);
         let kind = if v4 { packet::IPV4 } else { packet::IPV6 };
