@@ -3,6 +3,8 @@
 //! The relay runs in a process of its own, so that its memory is its own; the clients share the machine with it, and what they
 //! use is part of the figures.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails should say where")]
+
 #[path = "../tests/station/mod.rs"]
 mod station;
 

@@ -104,11 +104,15 @@ async fn each_half_of_a_connection_is_closed_by_itself_and_all_bytes_arrive() {
     let mut a = leased(&relay, 1).await;
     let server = parrot().await;
     // The server answers only after the client's end of file, so that half closed alone.
-    let say: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 31 >> 7) as u8).collect();
+    let say: Vec<u8> = (0..3_000_000_u32).map(|n| ((n * 31) >> 7) as u8).collect();
     let heard = a.talk(host(server), 4000, &say).await.unwrap();
     assert!(heard == [b"<", &say[..], b">"].concat(), "{} bytes", heard.len());
     assert_eq!(a.talk(host(server), 4001, b"").await.unwrap(), b"<>");
-    eventually("the flows are over", || metric(&relay, "mirage_relay_nat_flows{protocol=\"tcp\"}") == 0).await;
+    // Whose last acknowledgement is still to come.
+    tokio::select! {
+        () = eventually("the flows are over", || metric(&relay, "mirage_relay_nat_flows{protocol=\"tcp\"}") == 0) => {}
+        () = a.run(|_, _| None) => {}
+    }
 }
 
 #[tokio::test]

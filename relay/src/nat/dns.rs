@@ -178,7 +178,7 @@ mod tests {
         };
         assert!(
             !answers(&question, &with(0, 0))
-                && !answers(&question, &with(14, b'X'))
+                && !answers(&question, &with(14, b'Y'))
                 && !answers(&question, &with(27, 2))
         );
         assert!(answers(&question, &with(13, b'E')));

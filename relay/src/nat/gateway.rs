@@ -61,11 +61,13 @@ impl Gateway {
 
     fn ipv4(&mut self, bytes: &[u8], source: Mac, neighbours: &mut Neighbours, now: Instant) -> Action {
         let Ok(ip) = Ipv4Packet::new_checked(bytes) else { return Action::Malformed };
-        // Checks version and checksum.
-        let Ok(header) = Ipv4Repr::parse(&ip, &ChecksumCapabilities::default()) else { return Action::Malformed };
+        if ip.version() != 4 || !ip.verify_checksum() {
+            return Action::Malformed;
+        }
         if ip.more_frags() || ip.frag_offset() != 0 {
             return Action::Fragment;
         }
+        let Ok(header) = Ipv4Repr::parse(&ip, &ChecksumCapabilities::ignored()) else { return Action::Malformed };
         // Without the padding of short frames.
         let Some(packet) = bytes.get(..usize::from(ip.total_len())) else { return Action::Malformed };
         if header.next_header == IpProtocol::Udp
