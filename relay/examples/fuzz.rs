@@ -23,11 +23,13 @@ impl Random {
     }
 }
 
+type Target = fn(&[u8]);
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (target, seconds) =
         (arguments.next().unwrap_or_default(), arguments.next().and_then(|text| text.parse().ok()).unwrap_or(10));
-    let (fuzz, seeds): (fn(&[u8]), Vec<Vec<u8>>) = match target.as_str() {
+    let (fuzz, seeds): (Target, Vec<Vec<u8>>) = match target.as_str() {
         "door" => (fuzz_door, doors()),
         "frame" => (fuzz_frame, frames()),
         _ => {

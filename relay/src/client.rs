@@ -74,7 +74,7 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     metrics.clients_total.up();
-    let _here = metrics.clients.while_alive();
+    let here = metrics.clients.while_alive();
     let cable = port.cable();
     let lan = cable.lan().clone();
     log::debug!(target: "client", "{peer} is in {lan}");
@@ -109,7 +109,7 @@ pub async fn serve(
         }
     }
     // Its place is free before the goodbye is over.
-    drop(port);
+    drop((port, here));
     if let Some((code, reason)) = leave.close() {
         let goodbye = async {
             sink.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.ok()?;

@@ -29,31 +29,34 @@ fn main() -> ExitCode {
 async fn run(options: Options) -> Result<(), StartError> {
     let config = options.config()?;
     let nat = config.nat.clone();
+    // Before anybody is told that the relay runs.
+    let asked_to_end = asked_to_end();
     let relay = Relay::start(config).await?;
     log::info!(target: "relay", "ws://{}/lan/NAME (gateway 10.0.2.2: {nat})", relay.address());
-    asked_to_end().await;
+    asked_to_end.await;
     log::info!(target: "relay", "ending");
     relay.stop().await;
     Ok(())
 }
 
-/// Waits for Ctrl-C, or for what a service manager sends.
-async fn asked_to_end() {
+/// Catches Ctrl-C, and what a service manager sends, from the call on. Where it cannot, only the end of the process ends it.
+fn asked_to_end() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        {
+        signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)))
+    };
+    async move {
+        #[cfg(unix)]
+        if let Ok((mut interrupt, mut terminate)) = signals {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
-    }
-    // Without signals only the end of the process ends it.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

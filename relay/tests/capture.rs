@@ -1,4 +1,5 @@
 //! The capture's file, as others read it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod station;
 

@@ -4,6 +4,12 @@ use mirage_relay::fuzz::{fuzz_door, fuzz_frame};
 use proptest::prelude::*;
 
 proptest! {
+    // Where a failure is kept is told; beside an integration test there is no place that proptest finds by itself.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(proptest::test_runner::FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn anybody_may_knock(data in "(/lan/[a-z0]{0,3}|/|.{0,20})\n(token=[0-9a-f]{0,18}|.{0,30})\n((http|https)://(localhost|127.0.0.1|.{0,9})(:[0-9]{0,6})?|.{0,20})") {
         fuzz_door(data.as_bytes());

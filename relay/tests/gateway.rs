@@ -1,4 +1,5 @@
 //! The gateway, from inside a LAN: what a unikernel in a tab can reach through it, and what it cannot.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod station;
 
@@ -214,6 +215,29 @@ async fn datagrams_go_out_and_answers_come_back() {
     assert_eq!(from[0], from[1], "the same port each time");
     assert_eq!(metric(&relay, "mirage_relay_nat_refused_total{reason=\"larger than the MTU\"}"), 2);
     assert_eq!(metric(&relay, "mirage_relay_nat_flows{protocol=\"udp\"}"), 1);
+}
+
+#[tokio::test]
+async fn pings_go_out_where_that_is_permitted() {
+    // The host itself, by another address than loopback; no packet is sent to find it.
+    let route = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    let connected = route.connect("192.0.2.1:9").await;
+    let (Ok(()), Ok(SocketAddr::V4(own))) = (connected, route.local_addr()) else {
+        println!("skipped: this host has no address but loopback");
+        return;
+    };
+    if std::fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").is_ok_and(|range| range.starts_with("1\t0")) {
+        println!("skipped: ping sockets are not permitted here (net.ipv4.ping_group_range)");
+        return;
+    }
+    let reach = Reach { private: vec![own.ip().to_string().parse().unwrap()], ..Reach::default() };
+    let relay = start(Config { reach, ..with_nat() }).await;
+    let mut a = leased(&relay, 1).await;
+    assert!(a.ping(*own.ip(), PATIENCE).await);
+    let relay = start(with_nat()).await;
+    let mut a = leased(&relay, 1).await;
+    assert!(!a.ping(Ipv4Addr::new(192, 168, 77, 77), Duration::from_millis(300)).await);
+    assert_eq!(metric(&relay, "mirage_relay_nat_refused_total{reason=\"destination not allowed\"}"), 1);
 }
 
 /// A resolver that knows one name, and is silent about others. Counts questions.

@@ -1,4 +1,5 @@
 //! The program itself: what it prints, and how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};

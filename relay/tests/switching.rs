@@ -1,4 +1,5 @@
 //! The relay as a switch, from outside: who gets which frame, who may come in, and what bad clients can do.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 mod station;
 

@@ -1,5 +1,6 @@
 //! A TAP interface: the kernel of a network namespace and a station on a LAN ping each other. Needs root, `ip` and `ping`; says
 //! so where they are missing.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 #![cfg(target_os = "linux")]
 
 mod station;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Characters of a name at most: it stands in logs, metrics and captures.
 pub const NAME_MAX: usize = 64;
 
-/// The name of a LAN: 1 to [`NAME_MAX`] letters, digits, `.`, `_` and `-`, so that it needs no quoting in a URL, a log line, a
+/// The name of a LAN: 1 to 64 letters, digits, `.`, `_` and `-`, so that it needs no quoting in a URL, a log line, a
 /// metric or a capture. The path `/` is the LAN `0`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LanName(Arc<str>);

@@ -1,6 +1,5 @@
 //! A machine on a LAN: smoltcp behind a WebSocket, as a unikernel in a browser tab is.
 #![allow(dead_code, reason = "each test uses its part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
