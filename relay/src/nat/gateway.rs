@@ -78,7 +78,7 @@ impl Gateway {
             return self.dhcp(packet, source, now).map_or(Action::None, Action::Lease);
         }
         // Beyond DHCP, only who has an address of this network is served; answers would not find anybody else.
-        if !is_client(header.src_addr) || header.dst_addr.is_broadcast() || header.dst_addr == BROADCAST {
+        if !is_client(header.src_addr) || !is_one(header.dst_addr) {
             return Action::None;
         }
         neighbours.hear(header.src_addr, source);
@@ -163,6 +163,11 @@ fn icmp(payload: &[u8], header: &Ipv4Repr, source: Mac) -> Action {
         return Action::Frame(packet::frame(source, EthernetProtocol::Ipv4, &packet::echo_reply(&echo)));
     }
     Action::Ping(echo)
+}
+
+/// Whether the address is one station's, and not that of many or of none: flows have two ends.
+fn is_one(address: Ipv4Addr) -> bool {
+    !(address.is_multicast() || address.is_broadcast() || address.is_unspecified() || address == BROADCAST)
 }
 
 fn flow(header: &Ipv4Repr, from: u16, to: u16) -> Flow {
@@ -256,7 +261,7 @@ mod tests {
         let mut other = from_client(EthernetProtocol::Ipv4, &datagram(GATEWAY));
         other[0] = 2;
         assert_eq!(receive(&other), Action::None, "another's frame");
-        for to in [BROADCAST, Ipv4Addr::BROADCAST] {
+        for to in [BROADCAST, Ipv4Addr::BROADCAST, Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(227, 42, 1, 1)] {
             assert_eq!(receive(&from_client(EthernetProtocol::Ipv4, &datagram(to))), Action::None, "{to}");
         }
         let stranger =

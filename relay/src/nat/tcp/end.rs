@@ -61,6 +61,7 @@ impl End {
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = unguessable();
         let mut interface = Interface::new(config, &mut queues, SmolInstant::ZERO);
+        // The gateway lets only packets to one station through, which smoltcp insists on.
         interface.update_ip_addrs(|addresses| {
             let _ = addresses.push(IpCidr::new((*flow.remote.ip()).into(), 32));
         });
