@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use mirage_relay::{Config, Limits, Nat, Reach, Relay};
 use smoltcp::socket::tcp;
 use station::{Socket, Station, frame};
@@ -51,6 +51,8 @@ async fn main() {
     for clients in [100, 1000] {
         broadcast(clients).await;
     }
+    println!("clients that never read, flooded by one that does not stop");
+    deaf(500).await;
     println!("TCP through the gateway, one connection, {} MiB", BULK >> 20);
     bulk().await;
 }
@@ -99,6 +101,13 @@ impl Process {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// CPU time used so far. The kernel counts it in hundredths of a second.
+    fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        Duration::from_millis(10 * (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()))
     }
 
     async fn metric(&self, name: &str) -> u64 {
@@ -225,6 +234,27 @@ async fn broadcast(clients: usize) {
     tasks.iter().for_each(|task| task.abort());
 }
 
+async fn deaf(clients: usize) {
+    let relay = Process::start();
+    let mut sender = relay.dial("x").await;
+    let mut sockets = Vec::new();
+    for _ in 1..clients {
+        sockets.push(relay.dial("x").await);
+    }
+    let idle = relay.resident();
+    let message = Message::binary(frame([0xff; 6], mac(1), 1514));
+    let (mut sent, began) = (0_u64, Instant::now());
+    while began.elapsed() < MEASURE * 2 {
+        sender.send(message.clone()).await.unwrap();
+        sent += 1;
+    }
+    let dropped = relay.metric("mirage_relay_frames_dropped_total{reason=\"queue full\"}").await;
+    println!(
+        "  {clients:5} clients, {sent} floods of 1514 B: {dropped} copies dropped; resident {:.1} MiB (idle {idle:.1})",
+        relay.resident()
+    );
+}
+
 fn report(clients: usize, length: usize, frames: u64, time: Duration, idle: f64, relay: &Process) {
     let rate = frames as f64 / time.as_secs_f64();
     println!(
@@ -251,6 +281,8 @@ async fn bulk() {
         let mut chunk = vec![0; 256 << 10];
         while up.read(&mut chunk).await.unwrap() > 0 {}
         up.write_all(b"!").await.unwrap();
+        let (_idle, _) = listener.accept().await.unwrap();
+        std::future::pending::<()>().await;
     });
     let mut client = Station::new(relay.dial("nat").await, 1);
     client.dhcp().await;
@@ -288,7 +320,13 @@ async fn bulk() {
     rate("from the client", began.elapsed(), &relay);
     let dropped = relay.metric("mirage_relay_frames_dropped_total{reason=\"queue full\"}").await;
     println!("        {dropped} frames dropped");
-    let _ = client.socket.next().now_or_never();
+
+    let handle = client.connect(to, 4002);
+    client.run(|sockets, _| sockets.get_mut::<tcp::Socket>(handle).may_send().then_some(())).await;
+    let before = relay.cpu();
+    let idle = Duration::from_secs(10);
+    let _ = tokio::time::timeout(idle, client.run(|_, _| None::<()>)).await;
+    println!("  one open connection, idle: {:?} of CPU time in {idle:?}", relay.cpu() - before);
 }
 
 fn rate(direction: &str, time: Duration, relay: &Process) {

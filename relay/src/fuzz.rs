@@ -4,7 +4,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, Icmpv4Packet, IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, Icmpv4Packet, IpAddress, IpProtocol, Ipv4Packet, TcpPacket, TcpSeqNumber,
+    UdpPacket,
+};
 
 use crate::door::{Door, Knock, Origin, Token};
 use crate::lan::LanName;
@@ -81,7 +84,8 @@ pub fn fuzz_frame(mut data: &[u8]) {
 struct Lan {
     gateway: Gateway,
     neighbours: nat::Neighbours,
-    ends: HashMap<Flow, End>,
+    /// Each with its first sequence number, once that is known.
+    ends: HashMap<Flow, (End, i32)>,
 }
 
 impl Lan {
@@ -102,18 +106,22 @@ impl Lan {
         }
     }
 
-    /// Every connection is accepted, and echoes.
-    fn tcp(&mut self, flow: Flow, packet: Vec<u8>, opens: bool, now: Instant) {
+    /// Every connection is accepted, and echoes. Acknowledgements count from the gateway's first number, which nobody guesses.
+    fn tcp(&mut self, flow: Flow, mut packet: Vec<u8>, opens: bool, now: Instant) {
         if !self.ends.contains_key(&flow) {
             let end = if opens && self.ends.len() < 8 { End::listening(flow, MTU, now) } else { None };
             let Some(end) = end else {
                 tcp::refuse(packet, flow).into_iter().for_each(|reset| self.send(&reset));
                 return;
             };
-            self.ends.insert(flow, end);
+            self.ends.insert(flow, (end, 0));
         }
         let mut out = Vec::new();
-        if let Some(end) = self.ends.get_mut(&flow) {
+        if let Some((end, first)) = self.ends.get_mut(&flow) {
+            with_tcp(&mut packet, |tcp, from, to| {
+                tcp.set_ack_number(TcpSeqNumber(tcp.ack_number().0.wrapping_add(*first)));
+                tcp.fill_checksum(from, to);
+            });
             end.receive(packet);
             end.poll(now, |packet| out.push(packet));
             let done = end.client_is_done();
@@ -127,6 +135,13 @@ impl Lan {
             end.poll(now, |packet| out.push(packet));
             if let Some(deadline) = end.deadline(now) {
                 end.poll(deadline, |packet| out.push(packet));
+            }
+            for packet in &mut out {
+                with_tcp(packet, |tcp, _, _| {
+                    if tcp.syn() {
+                        *first = tcp.seq_number().0;
+                    }
+                });
             }
             if end.is_over() {
                 self.ends.remove(&flow);
@@ -145,6 +160,15 @@ impl Lan {
 /// What must hold for each frame of the gateway's.
 fn sent(frame: &[u8]) {
     assert!((14..=MTU + 14).contains(&frame.len()) && frame[6..12] == nat::MAC);
+}
+
+/// Looks at the TCP segment in an IPv4 packet, if there is one.
+fn with_tcp(packet: &mut [u8], look: impl FnOnce(&mut TcpPacket<&mut [u8]>, &IpAddress, &IpAddress)) {
+    let Ok(mut ip) = Ipv4Packet::new_checked(packet) else { return };
+    let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+    if let Ok(mut tcp) = TcpPacket::new_checked(ip.payload_mut()) {
+        look(&mut tcp, &from, &to);
+    }
 }
 
 /// Makes the checksums right, so that what is behind them is reached.
