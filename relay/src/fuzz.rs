@@ -188,3 +188,34 @@ fn repair(frame: &mut [u8]) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::socket::tcp::State;
+
+    use super::*;
+
+    /// A segment of a client to 1.1.1.1, port 80, in its frame.
+    fn segment(seq: u8, ack: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let head = [0x10, 0, 0, 80, 0, 0, 0, seq, 0, 0, 0, ack, 0x50, flags, 0x20, 0, 0, 0, 0, 0];
+        let ip = [0x45, 0, 0, (40 + payload.len()) as u8, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 2, 15, 1, 1, 1, 1];
+        let mut frame = [&nat::MAC[..], &[2, 0, 0, 0, 0, 1, 8, 0], &ip, &head, payload].concat();
+        repair(&mut frame);
+        frame
+    }
+
+    #[test]
+    fn an_open_connection_is_reached() {
+        let mut lan = Lan { gateway: Gateway::default(), neighbours: Default::default(), ends: HashMap::new() };
+        let mut state = |frame: Vec<u8>| {
+            lan.receive(&frame, Instant::now());
+            lan.ends.values_mut().next().and_then(|(end, _)| end.socket()).map(|socket| socket.state())
+        };
+        assert_eq!(state(segment(1, 0, 2, b"")), Some(State::SynReceived));
+        assert_eq!(state(segment(2, 1, 16, b"")), Some(State::Established));
+        assert_eq!(state(segment(2, 1, 24, b"GET /")), Some(State::Established));
+        // The echo is acknowledged together with the client's end; the gateway then closes as well.
+        assert_eq!(state(segment(7, 6, 17, b"")), Some(State::LastAck));
+        assert_eq!(state(segment(8, 7, 16, b"")), None);
+    }
+}

@@ -1,8 +1,8 @@
 //! The relay itself: listens, opens the door, and ends in order.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
@@ -42,6 +42,12 @@ const SEND_BUFFER: usize = 256 * 1024;
 /// How long clients may take to say goodbye when the relay ends.
 const GOODBYE: Duration = Duration::from_secs(3);
 
+/// A page that is refused dials again and again. It is told of that often.
+const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// Characters of a refused page's origin that are told.
+const ORIGIN_SHOWN: usize = 100;
+
 /// How long to wait before accepting again when the host has no more sockets.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
@@ -63,6 +69,7 @@ struct App {
     hub: Arc<Hub>,
     stop: watch::Receiver<bool>,
     here: mpsc::Sender<()>,
+    refusal_told: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What a request knows of its connection. The permit is held by the connection, and then by the client.
@@ -113,7 +120,7 @@ impl Relay {
         let (stop, stopped) = watch::channel(false);
         let (here, gone) = mpsc::channel(1);
         let door = Arc::new(Door::new(config.origins.clone(), config.tokens.clone(), config.exposed()));
-        let app = App { door, hub: hub.clone(), stop: stopped, here };
+        let app = App { door, hub: hub.clone(), stop: stopped, here, refusal_told: Arc::default() };
         let room = Arc::new(Semaphore::new(config.limits.clients + REQUESTS_MAX));
         tasks.push(tokio::spawn(accept(listener, app, room)));
         Ok(Self { address, hub, stop, tasks, gone, capture, forwards: forward_addresses })
@@ -249,7 +256,7 @@ async fn lan(State(app): State<App>, Extension(connection): Extension<Connection
     let metrics = app.hub.metrics().clone();
     let lan = match app.door.admit(&knock) {
         Ok(lan) => lan,
-        Err(refusal) => return refuse(&metrics, refusal, connection.peer),
+        Err(refusal) => return app.refuse(refusal, &knock, connection.peer),
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
         Ok(upgrade) => upgrade,
@@ -280,16 +287,25 @@ async fn lan(State(app): State<App>, Extension(connection): Extension<Connection
         })
 }
 
-fn refuse(metrics: &Metrics, refusal: Refusal, peer: SocketAddr) -> Response {
-    let (counter, status) = match refusal {
-        Refusal::Path => (&metrics.refused_path, StatusCode::NOT_FOUND),
-        Refusal::Origin | Refusal::NoOrigin => (&metrics.refused_origin, StatusCode::FORBIDDEN),
-        Refusal::Token => (&metrics.refused_token, StatusCode::FORBIDDEN),
-    };
-    counter.up();
-    // A page that dials again and again says it again and again, at the pace that its browser sets; `info` can be silenced.
-    log::info!(target: "door", "{peer}: refused: {refusal}");
-    (status, format!("{refusal}\n")).into_response()
+impl App {
+    fn refuse(&self, refusal: Refusal, knock: &Knock<'_>, peer: SocketAddr) -> Response {
+        let metrics = self.hub.metrics();
+        let (counter, status) = match refusal {
+            Refusal::Path => (&metrics.refused_path, StatusCode::NOT_FOUND),
+            Refusal::Origin | Refusal::NoOrigin => (&metrics.refused_origin, StatusCode::FORBIDDEN),
+            Refusal::Token => (&metrics.refused_token, StatusCode::FORBIDDEN),
+        };
+        counter.up();
+        let mut told = self.refusal_told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= REFUSAL_TOLD_EVERY) {
+            *told = Some(Instant::now());
+            let origin =
+                String::from_utf8_lossy(knock.origin.unwrap_or(b"none")).chars().take(ORIGIN_SHOWN).collect::<String>();
+            // Never the query: it may hold a token that is nearly right.
+            log::info!(target: "door", "{peer} to {:?} from origin {origin:?} refused: {refusal}", knock.path);
+        }
+        (status, format!("{refusal}\n")).into_response()
+    }
 }
 
 /// RFC 6455, section 4.2.1: the header's value is a list of tokens, in any case.
