@@ -42,7 +42,7 @@ mod linux {
                 .build_async()
                 .map_err(failed)?;
             if let Err(error) = device.enabled(true) {
-                log::info!(target: "tap", "{name}: not set up ({error}): ip link set {name} up");
+                log::info!(target: "tap", "{name}: left as it is ({error}); if it is down: ip link set {name} up");
             }
             Ok(Self { device, name: name.to_owned() })
         }
