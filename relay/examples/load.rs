@@ -29,6 +29,8 @@ use tokio_tungstenite::tungstenite::Message;
 const MEASURE: Duration = Duration::from_secs(4);
 /// Frames of one sender under way at most: less than a client's queue, so that none is dropped.
 const WINDOW: usize = 64;
+/// Connections at once whose windows are together more than a client's queue.
+const PARALLEL: usize = 32;
 /// Bytes that are moved through the gateway.
 const BULK: usize = 256 << 20;
 
@@ -55,6 +57,8 @@ async fn main() {
     deaf(500).await;
     println!("TCP through the gateway, one connection, {} MiB", BULK >> 20);
     bulk().await;
+    println!("TCP through the gateway, {PARALLEL} connections at once to one client, {} MiB", BULK >> 20);
+    parallel().await;
 }
 
 /// The relay's process: prints its address, and ends with its standard input.
@@ -327,6 +331,40 @@ async fn bulk() {
     let idle = Duration::from_secs(10);
     let _ = tokio::time::timeout(idle, client.run(|_, _| None::<()>)).await;
     println!("  one open connection, idle: {:?} of CPU time in {idle:?}", relay.cpu() - before);
+}
+
+async fn parallel() {
+    let relay = Process::start();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let chunk = vec![0x5a; 64 << 10];
+                for _ in 0..BULK / PARALLEL / chunk.len() {
+                    stream.write_all(&chunk).await.unwrap();
+                }
+            });
+        }
+    });
+    let mut client = Station::new(relay.dial("nat").await, 1);
+    client.dhcp().await;
+    let handles: Vec<_> = (0..PARALLEL).map(|n| client.connect(to, 4000 + n as u16)).collect();
+    let (mut received, began) = (0, Instant::now());
+    client
+        .run(|sockets, _| {
+            for handle in &handles {
+                let socket = sockets.get_mut::<tcp::Socket>(*handle);
+                while socket.can_recv() {
+                    received += socket.recv(|bytes| (bytes.len(), bytes.len())).unwrap();
+                }
+            }
+            (received == BULK).then_some(())
+        })
+        .await;
+    rate("to the client", began.elapsed(), &relay);
+    let dropped = relay.metric("mirage_relay_frames_dropped_total{reason=\"queue full\"}").await;
+    println!("        {dropped} frames dropped");
 }
 
 fn rate(direction: &str, time: Duration, relay: &Process) {
