@@ -124,7 +124,7 @@ impl Lan {
             });
             end.receive(packet);
             end.poll(now, |packet| out.push(packet));
-            let done = end.client_is_done();
+            let done = end.client_is_done() && end.is_read();
             if let Some(socket) = end.socket() {
                 let heard = socket.recv(|bytes| (bytes.len(), bytes.to_vec())).unwrap_or_default();
                 let _ = socket.send_slice(&heard);

@@ -292,8 +292,8 @@ impl Switchboard {
     fn denied(&mut self, guest: &Ipv4Addr, remote: &Ipv4Addr) {
         self.wire.metrics.nat_denied.up();
         if !std::mem::replace(&mut self.told, true) {
-            let option = if *remote == GATEWAY { "--allow-host" } else { "--allow-private" };
-            log::info!(target: "nat", "{guest} in {} may not reach {remote}: see {option} (told once)", self.wire.cable.lan());
+            let (lan, hint) = (self.wire.cable.lan(), reach::hint(*remote));
+            log::info!(target: "nat", "{guest} in {lan} may not reach {remote}: {hint} (told once)");
         }
     }
 

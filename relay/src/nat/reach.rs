@@ -74,6 +74,18 @@ impl Reach {
     }
 }
 
+/// What would let clients reach `address`, for the log.
+pub fn hint(address: Ipv4Addr) -> &'static str {
+    let everything = Reach { host: false, private: vec![network(0, 0, 0, 0)] };
+    if address == GATEWAY {
+        "--allow-host lets them"
+    } else if everything.ping(address).is_some() {
+        "--allow-private lets them"
+    } else {
+        "nobody may"
+    }
+}
+
 impl Network {
     /// The networks of others than the public: RFC 1918, and the carriers' (RFC 6598).
     pub const PRIVATE: [Self; 4] =
@@ -170,6 +182,13 @@ mod tests {
         let resolvers = ["192.168.7.7:53".parse().unwrap()];
         let to = |port| Reach::default().tcp(SocketAddrV4::new(DNS, port), &resolvers);
         assert_eq!((to(53), to(80)), (Some(resolvers[0]), None));
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_help() {
+        assert_eq!(hint(GATEWAY), "--allow-host lets them");
+        assert_eq!(hint(Ipv4Addr::new(169, 254, 169, 254)), "--allow-private lets them");
+        assert_eq!(hint(Ipv4Addr::LOCALHOST), "nobody may");
     }
 
     proptest! {

@@ -56,7 +56,7 @@ pub async fn outward(
             // The client is answered only now. What it repeated meanwhile was let go.
             if let Some(mut end) = End::listening(flow, wire.mtu, std::time::Instant::now()) {
                 end.receive(syn);
-                splice(end, stream, packets, &wire).await;
+                splice(end, stream, packets, |packet| wire.send(packet)).await;
             }
         }
         Ok(Err(_)) | Err(_) => {
@@ -72,7 +72,7 @@ pub async fn inward(flow: Flow, stream: TcpStream, packets: mpsc::Receiver<Vec<u
     wire.metrics.tcp_opened.up();
     let _open = wire.metrics.tcp_flows.while_alive();
     if let Some(end) = End::connecting(flow, wire.mtu, std::time::Instant::now()) {
-        splice(end, stream, packets, &wire).await;
+        splice(end, stream, packets, |packet| wire.send(packet)).await;
     }
     flow
 }
@@ -91,7 +91,7 @@ async fn resets(packets: &mut mpsc::Receiver<Vec<u8>>) {
 }
 
 /// Carries bytes between both connections, until both are over. Each half is closed when the other side closes it.
-async fn splice(mut end: End, stream: TcpStream, mut packets: mpsc::Receiver<Vec<u8>>, wire: &Wire) {
+async fn splice(mut end: End, stream: TcpStream, mut packets: mpsc::Receiver<Vec<u8>>, send: impl Fn(&[u8])) {
     let _ = stream.set_nodelay(true);
     let mut halves = Halves::default();
     let mut quiet_since = Instant::now();
@@ -101,7 +101,7 @@ async fn splice(mut end: End, stream: TcpStream, mut packets: mpsc::Receiver<Vec
             end.receive(packet);
         }
         let moved = loop {
-            end.poll(std::time::Instant::now(), |packet| wire.send(&packet));
+            end.poll(std::time::Instant::now(), |packet| send(&packet));
             match halves.carry(&mut end, &stream) {
                 // It made room, or something to send.
                 Ok(true) => quiet_since = Instant::now(),
@@ -111,10 +111,10 @@ async fn splice(mut end: End, stream: TcpStream, mut packets: mpsc::Receiver<Vec
         };
         if moved.is_err() {
             // The host's connection broke: so does the client's.
-            end.socket().into_iter().for_each(|socket| socket.abort());
-            return end.poll(std::time::Instant::now(), |packet| wire.send(&packet));
+            return break_off(&mut end, send);
         }
-        if end.is_over() {
+        // After an orderly end, what the host has not taken yet is still to be carried; after a reset it is not.
+        if end.is_over() && (end.is_read() || !end.client_is_done()) {
             if !(halves.to_host_closed && halves.to_client_closed) {
                 // The client broke it off. A reset, as no more than a close could look like a whole answer.
                 let _ = stream.set_zero_linger();
@@ -134,10 +134,17 @@ async fn splice(mut end: End, stream: TcpStream, mut packets: mpsc::Receiver<Vec
             _ = stream.writable(), if can_recv && !halves.to_host_closed => {}
             () = sleep_until(deadline.unwrap_or(quiet_since)), if deadline.is_some() => {}
             () = sleep_until(quiet_since + HALF_CLOSED), if half_closed => {
-                end.socket().into_iter().for_each(|socket| socket.abort());
+                let _ = stream.set_zero_linger();
+                return break_off(&mut end, send);
             }
         }
     }
+}
+
+/// Resets the connection with the client, if it is not over.
+fn break_off(end: &mut End, send: impl Fn(&[u8])) {
+    end.socket().into_iter().for_each(|socket| socket.abort());
+    end.poll(std::time::Instant::now(), |packet| send(&packet));
 }
 
 /// Which halves of the two connections were closed by us, because the other side had closed them.
@@ -182,11 +189,82 @@ impl Halves {
                 Err(_) => break,
             }
         }
-        if !self.to_host_closed && end.client_is_done() {
+        if !self.to_host_closed && end.client_is_done() && end.is_read() {
             socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write)?;
             self.to_host_closed = true;
             moved = true;
         }
         Ok(moved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const GUEST: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 15), 4000);
+    const REMOTE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 80);
+
+    /// A server that is done speaking before it has heard anything, and listens late: when both ends have said goodbye, most of
+    /// what the client said is still in the gateway.
+    #[tokio::test]
+    async fn what_the_host_has_not_taken_yet_is_not_lost() {
+        const SIZE: usize = 60_000;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        socket2::SockRef::from(&listener).set_recv_buffer_size(2048).unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(2048).unwrap();
+        let stream = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+        let (said_all, go) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.shutdown().await.unwrap();
+            go.await.unwrap();
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await.map(|_| heard.len())
+        });
+
+        let now = std::time::Instant::now;
+        let gateway = End::listening(Flow { guest: GUEST, remote: REMOTE }, 1500, now()).unwrap();
+        let mut client = End::connecting(Flow { guest: REMOTE, remote: GUEST }, 1500, now()).unwrap();
+        let (to_gateway, packets) = mpsc::channel(128);
+        let (to_client, mut answers) = mpsc::unbounded_channel();
+        let mut opens = Vec::new();
+        client.poll(now(), |packet| opens.push(packet));
+        let mut gateway = gateway;
+        opens.into_iter().for_each(|packet| gateway.receive(packet));
+        let splicing = tokio::spawn(splice(gateway, stream, packets, move |packet| {
+            // The client may have gone.
+            let _ = to_client.send(packet.to_vec());
+        }));
+        let mut left = SIZE;
+        while !client.is_over() {
+            let mut out = Vec::new();
+            client.poll(now(), |packet| out.push(packet));
+            if let Some(socket) = client.socket()
+                && socket.can_send()
+            {
+                left -= socket.send_slice(&vec![7; left]).unwrap();
+                if left == 0 {
+                    socket.close();
+                }
+            }
+            for packet in out {
+                to_gateway.send(packet).await.unwrap();
+            }
+            tokio::select! {
+                Some(answer) = answers.recv() => client.receive(answer),
+                () = sleep(Duration::from_millis(5)) => {}
+            }
+        }
+        said_all.send(()).unwrap();
+        assert_eq!(server.await.unwrap().unwrap(), SIZE);
+        splicing.await.unwrap();
     }
 }

@@ -30,6 +30,8 @@ pub struct End {
     handle: Option<SocketHandle>,
     queues: Queues,
     began: Instant,
+    /// The client's end of file was seen, in a state that passes.
+    client_ended: bool,
 }
 
 impl End {
@@ -67,7 +69,14 @@ impl End {
         });
         // Every packet goes back to the one client; the route's gateway is never looked up on an IP medium.
         let _ = interface.routes_mut().add_default_ipv4_route(Ipv4Address::new(10, 0, 2, 15));
-        Self { interface, sockets: SocketSet::new(Vec::with_capacity(1)), handle: None, queues, began: now }
+        Self {
+            interface,
+            sockets: SocketSet::new(Vec::with_capacity(1)),
+            handle: None,
+            queues,
+            began: now,
+            client_ended: false,
+        }
     }
 
     /// Takes a packet from the client. It is looked at by [`Self::poll`].
@@ -100,12 +109,18 @@ impl End {
         self.socket().is_none_or(|socket| matches!(socket.state(), State::Closed | State::Listen | State::TimeWait))
     }
 
-    /// Whether the client has said all that it will say, and all of it was read.
+    /// Whether the client's end of file has come; what it said before may still have to be read.
     pub fn client_is_done(&mut self) -> bool {
-        self.socket().is_some_and(|socket| {
-            !socket.can_recv()
-                && matches!(socket.state(), State::CloseWait | State::LastAck | State::Closing | State::TimeWait)
-        })
+        if let Some(socket) = self.socket() {
+            let ends = [State::CloseWait, State::LastAck, State::Closing, State::TimeWait];
+            self.client_ended |= ends.contains(&socket.state());
+        }
+        self.client_ended
+    }
+
+    /// Whether all that came was read.
+    pub fn is_read(&mut self) -> bool {
+        self.socket().is_none_or(|socket| !socket.can_recv())
     }
 
     fn time(&self, now: Instant) -> SmolInstant {
@@ -210,11 +225,11 @@ mod tests {
         assert_eq!(client.socket().unwrap().send_slice(b"question"), Ok(8));
         client.socket().unwrap().close();
         settle(&mut client, &mut gateway, now);
-        assert!(!gateway.client_is_done(), "what it said is not read yet");
+        assert!(gateway.client_is_done() && !gateway.is_read(), "what it said is not read yet");
         let mut buffer = [0; 8];
         assert_eq!(gateway.socket().unwrap().recv_slice(&mut buffer), Ok(8));
         assert_eq!(&buffer, b"question");
-        assert!(gateway.client_is_done() && !gateway.is_over());
+        assert!(gateway.client_is_done() && gateway.is_read() && !gateway.is_over());
         assert_eq!(gateway.socket().unwrap().send_slice(b"answer"), Ok(6));
         gateway.socket().unwrap().close();
         settle(&mut client, &mut gateway, now);
