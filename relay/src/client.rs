@@ -110,16 +110,17 @@ pub async fn serve(
     }
     // Its place is free before the goodbye is over.
     drop((port, here));
-    if let Some((code, reason)) = leave.close() {
-        let goodbye = async {
+    let goodbye = async {
+        if let Some((code, reason)) = leave.close() {
             sink.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.ok()?;
-            // The client answers, and then the connection is closed (RFC 6455, section 7.1.1).
-            while let Some(Ok(_)) = stream.next().await {}
-            Some(())
-        };
-        // Whoever does not take it is gone as well.
-        let _ = timeout(GOODBYE, goodbye).await;
-    }
+        }
+        // Its goodbye is answered, or ours is, and then the connection is closed (RFC 6455, section 7.1.1). One that is broken
+        // ends at once.
+        while let Some(Ok(_)) = stream.next().await {}
+        Some(())
+    };
+    // Whoever does not take it is gone as well.
+    let _ = timeout(GOODBYE, goodbye).await;
 }
 
 /// When the client answered a ping last. The reader sets it, the watchdog reads it.

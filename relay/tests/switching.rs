@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 const A: [u8; 6] = [2, 0, 0, 0, 0, 0xa];
@@ -316,6 +318,16 @@ async fn it_says_goodbye_when_it_ends() {
     assert_eq!(code, Some(1001));
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_goodbye_is_answered() {
+    let relay = start(plain()).await;
+    let mut a = dial(&relay, "x").await;
+    a.close(Some(CloseFrame { code: CloseCode::Normal, reason: "bye".into() })).await.unwrap();
+    assert_eq!(goodbye(&mut a).await, Some(1000));
+    assert!(timeout(PATIENCE, a.next()).await.unwrap().is_none(), "and then the connection is closed");
+    eventually("it is gone", || metric(&relay, "mirage_relay_clients") == 0).await;
 }
 
 #[tokio::test]
