@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { join } from 'node:path';
 import { paint, print, step, task, TaskError } from './console.mjs';
+import { buildRelay, firstSite, startRelay, usual } from './relay.mjs';
 import { root } from './run.mjs';
 import { setup } from './setup.mjs';
 import { release } from './wasm.mjs';
@@ -28,4 +29,18 @@ async function serve(port) {
   const address = server.resolvedUrls?.local[0];
   print(`\n  Open ${paint('bold', address ?? '')} in a browser.`);
   print('  Edit web-demo/src/lib.rs and save: the page follows. Ctrl-C ends it.\n');
+  await relay();
+}
+
+/** Beside the page, which does not wait for it: a domain that plugs in is on a network with the rest of the world. */
+async function relay() {
+  try {
+    await step('relay', buildRelay);
+    const { address } = await startRelay(['--listen', usual.listen, '--forward', `${usual.site}:${firstSite}`]);
+    print(`\n  A domain with the argument net=${address}/lan/0 leaves the browser.`);
+    print(`  The web site of the first one is then at http://127.0.0.1:${usual.site}/ for every program here.\n`);
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    print(`${error.message}\n  The page goes on without the relay.\n`);
+  }
 }

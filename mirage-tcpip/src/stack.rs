@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use mirage_sig::{Cidr, Instant, Mac, NetErrorKind, Network, Runtime, Stack};
 
-use crate::address::Origin;
+use crate::address::{Origin, is_link_local};
 use crate::engine::{Engine, after, register};
 use crate::handle::{Handle, Shared};
 use crate::packet::is_unicast;
@@ -163,7 +163,11 @@ impl Stack for Tcpip {
     }
 
     fn addresses(&self) -> Vec<Cidr> {
-        self.0.engine().addresses.list.iter().map(|own| own.cidr).collect()
+        let engine = self.0.engine();
+        let all = || engine.addresses.list.iter().map(|own| own.cidr);
+        // Those that reach further than the link first: it is the first one that people are told.
+        let near = |cidr: &Cidr| is_link_local(cidr.address);
+        all().filter(|cidr| !near(cidr)).chain(all().filter(near)).collect()
     }
 
     async fn connect(&self, to: SocketAddr) -> Result<Flow, Error> {
