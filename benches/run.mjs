@@ -5,6 +5,7 @@ import { edit } from './edit.mjs';
 import { kv } from './kv.mjs';
 import { machine, needsChromium } from './lib/machine.mjs';
 import { save, section } from './lib/results.mjs';
+import { net } from './net.mjs';
 import { size } from './size.mjs';
 import { timers } from './timers.mjs';
 
@@ -16,7 +17,7 @@ import { timers } from './timers.mjs';
  */
 
 /** @type {Bench[]} */
-const benches = [size, boot, edit, kv, timers];
+const benches = [size, boot, edit, kv, timers, net];
 const known = benches.map(({ name }) => name);
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !known.includes(name));

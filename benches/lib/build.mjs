@@ -59,7 +59,7 @@ export async function benchPages(report) {
       target: 'esnext',
       outDir: join(site, 'pages'),
       emptyOutDir: true,
-      rolldownOptions: { input: ['kv.html', 'timers.html'].map((file) => join(pages, file)) },
+      rolldownOptions: { input: ['kv.html', 'timers.html', 'net.html'].map((file) => join(pages, file)) },
     },
   });
 }

@@ -2,6 +2,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod kv;
+mod net;
 mod timers;
 
 use mirage_sig::{Failure, Platform, Runtime};
@@ -29,6 +30,11 @@ impl Unikernel {
     #[wasm_bindgen(constructor)]
     pub fn new(name: &str) -> Self {
         Self(Embedded::boot(IDLE, &format!("name={name}"), |_| ()))
+    }
+
+    /// Boots it with arguments, spelled as in a URL's query.
+    pub fn boot(args: &str) -> Self {
+        Self(Embedded::boot(IDLE, args, |_| ()))
     }
 
     /// Opens its store.

@@ -1,0 +1,90 @@
+// Two workers and the page on one network: bytes by TCP between unikernels, and the same frames by hand.
+import { Host } from 'bench-unikernel';
+import type { Call } from './net-worker';
+import { note, type Series, time } from './rounds';
+
+export interface NetResult {
+  /** What, by whom, round by round: Mbit/s, milliseconds, requests a second. */
+  figures: Series;
+}
+
+/** A worker that does one thing at a time. */
+class Station {
+  readonly #worker = new Worker(new URL('./net-worker.ts', import.meta.url), { type: 'module' });
+  #answer: ((outcome: { value: unknown } | { error: string }) => void) | undefined;
+
+  static async start(): Promise<Station> {
+    const station = new Station();
+    await new Promise<void>((resolve, reject) => {
+      station.#worker.onmessage = () => resolve();
+      station.#worker.onerror = (event) => reject(new Error(event.message));
+    });
+    station.#worker.onmessage = ({ data }) => station.#answer?.(data);
+    return station;
+  }
+
+  async call<T = void>(...call: Call): Promise<T> {
+    const outcome = await new Promise<{ value: unknown } | { error: string }>((resolve) => {
+      this.#answer = resolve;
+      this.#worker.postMessage(call);
+    });
+    if ('error' in outcome) throw new Error(`${call[0]}: ${outcome.error}`);
+    return outcome.value as T;
+  }
+}
+
+const frameBytes = 1514;
+const receiver = '10.0.0.2';
+
+export async function net(query: URLSearchParams): Promise<NetResult> {
+  const cable = query.get('net') ?? 'lan:0';
+  const rounds = Number(query.get('rounds') ?? 9);
+  const megabytes = Number(query.get('megabytes') ?? 20);
+  const [left, right] = [await Station.start(), await Station.start()];
+  const args = (address: string) => `net=${encodeURIComponent(cable)}&ipv4=${address}/24`;
+  await left.call('boot', args('10.0.0.1'));
+  await right.call('boot', args(receiver));
+  await right.call('listen');
+  const host = await Host.join(args('10.0.0.3'), undefined);
+  // By hand, on a network of their own, which no unikernel listens to.
+  const beside = cable.startsWith('lan:') ? `lan:${Number(cable.slice(4)) + 1}` : `${cable}-beside`;
+  await left.call('plug', beside, 1);
+  await right.call('plug', beside, 2);
+
+  const figures: Series = {};
+  const megabits = (bytes: number, ms: number) => (bytes * 8) / ms / 1000;
+  const bytes = megabytes * 1_000_000;
+  const frames = Math.ceil(bytes / frameBytes);
+  const requests = 200;
+  const work: Record<string, () => Promise<void>> = {
+    async tcp() {
+      note(figures, 'bulk', 'ours', megabits(bytes, await time(() => left.call('send', receiver, bytes))));
+    },
+    async frames() {
+      note(figures, 'bulk', 'frames by hand', megabits(frames * frameBytes, await time(() => left.call('pour', frames))));
+    },
+    async within() {
+      note(figures, 'within', 'ours', megabits(bytes, await time(() => left.call('within', bytes))));
+    },
+    async ping() {
+      note(figures, 'round trip', 'ours', await left.call<number>('ping', receiver));
+      note(figures, 'round trip', 'frames by hand', (await time(() => left.call('bounce', 50))) / 50);
+    },
+    async web() {
+      const fetchOne = async () => (await host.fetch(`http://${receiver}/`, undefined)).arrayBuffer();
+      const oneByOne = await time(async () => {
+        for (let request = 0; request < requests; request++) await fetchOne();
+      });
+      note(figures, 'requests', 'one by one', (requests * 1000) / oneByOne);
+      const together = await time(() => Promise.all(Array.from({ length: 8 }, async () => {
+        for (let request = 0; request < requests / 8; request++) await fetchOne();
+      })));
+      note(figures, 'requests', 'eight at once', (requests * 1000) / together);
+    },
+  };
+  for (const run of Object.values(work)) await run();
+  // Nobody's first time counts.
+  for (const name of Object.keys(figures)) delete figures[name];
+  for (let round = 0; round < rounds; round++) for (const run of Object.values(work)) await run();
+  return { figures };
+}
