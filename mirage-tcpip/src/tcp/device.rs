@@ -40,6 +40,11 @@ impl Sent {
         // As smoltcp writes headers: without options.
         let at = if packet.first().is_some_and(|first| first >> 4 == 4) { 20 } else { 40 };
         let (Some(&offset), Some(&flags)) = (packet.get(at + 12), packet.get(at + 13)) else { return };
+        if flags & RST != 0 {
+            // Its number is whatever the other side said, which may be about an earlier connection.
+            self.resets += 1;
+            return;
+        }
         let data = packet.len().saturating_sub(at + usize::from(offset >> 4) * 4);
         // SYN and FIN have a place in the sequence.
         let length = data as u32 + u32::from(flags & FIN != 0) + u32::from(flags & SYN != 0);
@@ -49,7 +54,6 @@ impl Sent {
         if flags & ACK != 0 {
             self.ack = be32(packet, at + 8);
         }
-        self.resets += u32::from(flags & RST != 0);
         if first || self.next.wrapping_sub(self.high) as i32 > 0 {
             self.high = self.next;
         } else if length > 0 {
