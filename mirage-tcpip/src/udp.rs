@@ -162,7 +162,7 @@ impl Engine {
         let hop_limit = if to.ip().is_multicast() { 1 } else { 64 };
         let header = ip_header(from.ip(), to.ip(), packet::UDP, hop_limit, length);
         let header_length = header.header_len();
-        self.out.send(world, (mac, kind_of(to.ip())), header_length + length, |packet| {
+        self.out.send(world, (mac, kind_of(to.ip())), header_length + length, &mut |packet| {
             header.emit(&mut *packet, &Default::default());
             let message = &mut packet[header_length..];
             message[..2].copy_from_slice(&from.port().to_be_bytes());

@@ -17,7 +17,7 @@ use smoltcp::socket::tcp::Socket;
 use smoltcp::wire::{IpListenEndpoint, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
 use super::connection::{Connection, Owner};
-use super::device::Feed;
+use super::device::{Port, Way};
 use super::ingress::{plain_segment, smol_span};
 use super::{Held, Tcp, Tuple, smol_time, socket};
 use crate::engine::{Engine, after, ip_header, wake};
@@ -94,7 +94,7 @@ impl Tcp {
         // Fails for port 0 only, which nobody listens on.
         let _ = socket.listen(endpoint);
         self.reply.clear();
-        let mut device = Feed { packet: Some(packet), reply: &mut self.reply, mtu: self.mtu };
+        let mut device = Port { packet: Some(packet), way: Way::Reply(&mut self.reply), mtu: self.mtu };
         iface.poll_ingress_single(smol_time(at), &mut device, &mut connection.set);
         iface.poll_egress(smol_time(at), &mut device, &mut connection.set);
     }

@@ -5,7 +5,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::wire::{TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
 use super::connection::{Connection, Owner};
-use super::device::{Feed, ports};
+use super::device::{Port, Way, ports};
 use super::{Held, Tuple, smol_time};
 use crate::engine::Engine;
 use crate::packet::{self, Dropped, Frame, Packet, kind_of};
@@ -52,7 +52,7 @@ impl Engine {
         tcp.reply.clear();
         let mut room = [0; ACK_MAX];
         let bytes = duplicate(connection, packet, &mut room).unwrap_or(packet.bytes);
-        let mut device = Feed { packet: Some(bytes), reply: &mut tcp.reply, mtu: tcp.mtu };
+        let mut device = Port { packet: Some(bytes), way: Way::Reply(&mut tcp.reply), mtu: tcp.mtu };
         tcp.iface.poll_ingress_single(smol_time(now), &mut device, &mut connection.set);
         connection.heard = now;
         let state = connection.socket().state();
@@ -107,7 +107,7 @@ impl Engine {
         let owes = connection.socket().send_queue() == 0
             && tcp.iface.poll_at(now, &connection.set).is_some_and(|at| at <= now);
         if owes {
-            let mut device = Feed { packet: None, reply: &mut tcp.reply, mtu: tcp.mtu };
+            let mut device = Port { packet: None, way: Way::Reply(&mut tcp.reply), mtu: tcp.mtu };
             tcp.iface.poll_egress(now, &mut device, &mut connection.set);
         }
     }
@@ -120,7 +120,7 @@ impl Engine {
         }
         let v4 = reply.first().is_some_and(|first| first >> 4 == 4);
         let kind = if v4 { packet::IPV4 } else { packet::IPV6 };
-        self.out.push(to, kind, reply.len(), |room| room.copy_from_slice(&reply));
+        self.out.push(to, kind, reply.len(), &mut |room| room.copy_from_slice(&reply));
         let ip = if v4 { &mut self.stats.ipv4 } else { &mut self.stats.ipv6 };
         ip.sent += 1;
         self.stats.tcp.sent += 1;
@@ -154,7 +154,7 @@ impl Engine {
     pub fn send_segment(&mut self, to: Mac, tuple: &Tuple, segment: &TcpRepr<'_>) {
         self.stats.tcp.sent += 1;
         let ends = (tuple.local, tuple.remote);
-        self.answer(to, ends, (packet::TCP, 64), segment.buffer_len(), |room| {
+        self.answer(to, ends, (packet::TCP, 64), segment.buffer_len(), &mut |room| {
             let (source, target) = (tuple.local.into(), tuple.remote.into());
             let mut packet = TcpPacket::new_unchecked(room);
             segment.emit(&mut packet, &source, &target, &ChecksumCapabilities::default());
