@@ -215,7 +215,7 @@ impl mirage_sig::UdpSocket for UdpSocket {
 
     async fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
         poll_fn(|cx| {
-            let mut engine = self.handle.engine();
+            let mut engine = self.handle.unclocked();
             let closed = engine.closed;
             let Some(port) = engine.udp.ports.get_mut(&self.port) else { return Poll::Ready(Err(Error::closed())) };
             if let Some((from, datagram)) = port.datagrams.pop_front() {

@@ -277,3 +277,15 @@ impl Tcp {
         listeners.chain(pairs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_as_the_readme_says() {
+        assert_eq!(size_of::<(Tuple, Held)>(), 88);
+        assert_eq!(size_of::<(Instant, Tuple)>(), 48);
+        assert!(size_of::<Connection>() < 1_000);
+    }
+}
