@@ -103,7 +103,7 @@ pub struct TcpConfig {
 pub struct Limits {
     /// Connections of all kinds: `connect` is refused with `Exhausted`, and no new ones are answered.
     pub connections: usize,
-    /// Connections that were asked for and are not established, of the stack; 32 bytes each. Beyond them, nothing is kept:
+    /// Connections that were asked for and are not established, of the stack; 136 bytes each. Beyond them, nothing is kept:
     /// SYN cookies.
     pub half_open: usize,
     /// Connections that were dropped here and have not come to their end. The oldest is reset.

@@ -517,3 +517,32 @@ fn what_is_left_of_an_earlier_connection_does_not_confuse_the_next() {
         assert_eq!((data.seq, data.data), (request.seq + 1, 5));
     });
 }
+
+#[test]
+fn a_reset_reaches_the_other_side_also_while_something_is_sent_again() {
+    let runtime = FakeRuntime::new();
+    run(&runtime, async {
+        let hub = Hub::new(&runtime);
+        let server = stack(&runtime, &hub, 2);
+        let mut listener = server.listen(80, 1).unwrap();
+        let peer = Peer { station: hub.station(9), runtime: &runtime, port: (4_000, 80) };
+        common::introduce(&peer.station, 9, 2);
+        peer.send(1_000, 0, raw::SYN, 60_000, &[]);
+        let isn = peer.segment().await.seq;
+        peer.send(1_001, isn + 1, raw::ACK, 60_000, &[]);
+        let mut flow = listener.accept().await.unwrap();
+        send_all(&mut flow, &pattern(1_500)).await;
+        while peer.segment().await.seq + 536 < isn + 1_501 {}
+        // All of it has arrived, and none of the acknowledgements: the first is sent again.
+        let again = within(&runtime, 2 * SECOND, common::segment(&peer.station)).await;
+        assert_eq!(again.seq, isn + 1);
+        flow.abort();
+        let reset = loop {
+            let segment = peer.segment().await;
+            if segment.flags & raw::RST != 0 {
+                break segment;
+            }
+        };
+        assert_eq!(reset.seq, isn + 1_501, "the number that is next");
+    });
+}

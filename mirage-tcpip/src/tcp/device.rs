@@ -35,20 +35,24 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Takes note of a segment, and corrects it where smoltcp says less than it knows.
-    pub fn note(&mut self, packet: &mut [u8]) {
+    /// Takes note of a segment, and corrects it where smoltcp says less than it knows. Either it is sent in its turn, or it is
+    /// an answer to one that has just come.
+    pub fn note(&mut self, packet: &mut [u8], in_turn: bool) {
         // As smoltcp writes headers: without options.
         let at = if packet.first().is_some_and(|first| first >> 4 == 4) { 20 } else { 40 };
         let (Some(&offset), Some(&flags)) = (packet.get(at + 12), packet.get(at + 13)) else { return };
+        let seq = be32(packet, at + 4);
         if flags & RST != 0 {
-            // Its number is whatever the other side said, which may be about an earlier connection.
             self.resets += 1;
+            // That of an answer is whatever the other side said, which may be about an earlier connection.
+            if in_turn && self.segments > 0 && seq != self.high {
+                renumber(packet, at, self.high);
+            }
             return;
         }
         let data = packet.len().saturating_sub(at + usize::from(offset >> 4) * 4);
         // SYN and FIN have a place in the sequence.
         let length = data as u32 + u32::from(flags & FIN != 0) + u32::from(flags & SYN != 0);
-        let seq = be32(packet, at + 4);
         let first = self.segments == 0;
         (self.next, self.segments) = (seq.wrapping_add(length), self.segments + 1);
         if flags & ACK != 0 {
@@ -134,7 +138,7 @@ impl Room<'_> {
             }
             Self::Frame { world, out, to, sent } => out.send(world, to, length, &mut |packet| {
                 fill(packet);
-                sent.note(packet);
+                sent.note(packet, true);
             }),
         }
     }

@@ -1,6 +1,6 @@
 //! Connections that others ask for, until they are established.
 //!
-//! A request costs no socket, whose buffers are large, but a note of 32 bytes. When there are too many notes, as in a flood of
+//! A request costs no socket, whose buffers are large, but a note of some 100 bytes. When there are too many notes, as in a flood of
 //! requests from senders that do not exist (RFC 4987), not even that: what has to be known is then in the sequence number
 //! that we answer with, and comes back with the acknowledgement. A *SYN cookie* normally is made by hand. Here smoltcp makes
 //! it: its first sequence number comes from its interface's random numbers, and these from a seed, for which we take a keyed
@@ -245,7 +245,7 @@ impl Engine {
         let (serial, now) = (self.tcp.made, self.now);
         let mut connection = Connection::new(socket(&self.config.tcp), *tuple, Owner::Listener, serial, now);
         self.tcp.answer_syn(&mut connection, tuple, syn, seed, asked);
-        connection.sent.note(&mut self.tcp.reply);
+        connection.sent.note(&mut self.tcp.reply, false);
         let keep_alive = self.config.tcp.keep_alive.map(smol_span);
         connection.socket_mut().set_keep_alive(keep_alive);
         let id = self.tcp.insert(connection);

@@ -116,7 +116,7 @@ impl Engine {
     pub fn send_reply(&mut self, id: Option<u32>, to: Mac) {
         let mut reply = core::mem::take(&mut self.tcp.reply);
         if let Some(connection) = id.and_then(|id| self.tcp.get(id)) {
-            connection.sent.note(&mut reply);
+            connection.sent.note(&mut reply, false);
         }
         let v4 = reply.first().is_some_and(|first| first >> 4 == 4);
         let kind = if v4 { packet::IPV4 } else { packet::IPV6 };
