@@ -546,3 +546,37 @@ fn a_reset_reaches_the_other_side_also_while_something_is_sent_again() {
         assert_eq!(reset.seq, isn + 1_501, "the number that is next");
     });
 }
+
+#[test]
+fn the_next_connection_of_the_same_ends_is_ahead_of_the_last() {
+    let runtime = FakeRuntime::new();
+    run(&runtime, async {
+        let hub = Hub::new(&runtime);
+        let (left, right) = (stack(&runtime, &hub, 1), stack(&runtime, &hub, 2));
+        let mut listener = right.listen(80, 1).unwrap();
+        let numbers = Rc::new(RefCell::new(HashMap::<u16, Vec<u32>>::new()));
+        let noted = numbers.clone();
+        hub.tap(move |frame| {
+            if let Some(segment) = raw::seen(frame).filter(|segment| segment.flags == raw::SYN) {
+                noted.borrow_mut().entry(segment.ports.0).or_default().push(segment.seq);
+            }
+        });
+        // Enough for ports to come again, while the listening side still keeps them out of use.
+        for _ in 0..2_500 {
+            let begun = runtime.now();
+            let (ours, theirs) = join(left.connect(at(2, 80)), listener.accept()).await;
+            let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
+            assert!(runtime.now() - begun < SECOND / 10, "had to wait for an earlier connection");
+            theirs.shutdown().await.unwrap();
+            assert!(read_to_end(&mut ours).await.is_empty());
+            ours.shutdown().await.unwrap();
+            assert!(read_to_end(&mut theirs).await.is_empty());
+        }
+        let numbers = numbers.borrow();
+        let again: Vec<_> = numbers.values().filter(|numbers| numbers.len() > 1).collect();
+        assert!(again.len() > 50, "{} ports came again", again.len());
+        for numbers in again {
+            assert!(numbers.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) < 1 << 31), "{numbers:?}");
+        }
+    });
+}

@@ -57,7 +57,7 @@ pub(crate) struct HalfOpen {
 }
 
 impl Tcp {
-    fn seed(&self, tuple: &Tuple, seq: u32, slot: u64) -> u64 {
+    pub fn seed(&self, tuple: &Tuple, seq: u32, slot: u64) -> u64 {
         use core::hash::{BuildHasher, Hash, Hasher};
         let mut hasher = self.key.build_hasher();
         tuple.hash(&mut hasher);

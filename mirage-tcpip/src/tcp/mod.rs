@@ -10,6 +10,7 @@ mod device;
 mod egress;
 mod half_open;
 mod ingress;
+mod isn;
 mod open;
 mod time_wait;
 mod timers;
