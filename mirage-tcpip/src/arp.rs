@@ -102,7 +102,7 @@ impl Engine {
 
     fn arp(&mut self, operation: u8, to: Mac, sender: Ipv4Addr, target_mac: Mac, target: Ipv4Addr) {
         let mac = self.out.mac();
-        self.out.push(to, packet::ARP, LENGTH, |fields| {
+        self.out.push(to, packet::ARP, LENGTH, &mut |fields| {
             fields[..6].copy_from_slice(&HEADER);
             fields[7] = operation;
             fields[8..14].copy_from_slice(&mac.0);

@@ -103,7 +103,7 @@ pub struct TcpConfig {
 pub struct Limits {
     /// Connections of all kinds: `connect` is refused with `Exhausted`, and no new ones are answered.
     pub connections: usize,
-    /// Connections that were asked for and are not established, of the stack; 32 bytes each. Beyond them, nothing is kept:
+    /// Connections that were asked for and are not established, of the stack; 136 bytes each. Beyond them, nothing is kept:
     /// SYN cookies.
     pub half_open: usize,
     /// Connections that were dropped here and have not come to their end. The oldest is reset.
@@ -126,7 +126,7 @@ impl Config {
     /// DHCP and SLAAC.
     ///
     /// # Errors
-    /// An address of the other family than the argument's.
+    /// An address of the other family than the argument's, or a gateway without an address.
     pub fn from_args(args: &Args) -> Result<Self, ArgError> {
         let wrong = |name: &str, expected: &str| ArgError::Malformed {
             name: name.to_string(),
@@ -137,6 +137,9 @@ impl Config {
         let mut config = Self { hostname: args.text("name").unwrap_or_default().to_string(), ..Self::default() };
         let gateway = args.get::<Ipv4Addr>("ipv4-gateway").map_err(|_| wrong("ipv4-gateway", "an IPv4 address"))?;
         match args.get::<Cidr>("ipv4")? {
+            None if gateway.is_some() => {
+                return Err(wrong("ipv4-gateway", "ipv4 beside it: DHCP finds its own router"));
+            }
             None => {}
             Some(Cidr { address: IpAddr::V4(address), prefix }) => {
                 config.ipv4 = Ipv4::Static { address, prefix, gateway };
@@ -145,6 +148,9 @@ impl Config {
         }
         let gateway = args.get::<Ipv6Addr>("ipv6-gateway").map_err(|_| wrong("ipv6-gateway", "an IPv6 address"))?;
         match args.get::<Cidr>("ipv6")? {
+            None if gateway.is_some() => {
+                return Err(wrong("ipv6-gateway", "ipv6 beside it: routers tell of themselves"));
+            }
             None => {}
             Some(Cidr { address: IpAddr::V6(address), prefix }) => {
                 config.ipv6 = Ipv6::Static { address, prefix, gateway };

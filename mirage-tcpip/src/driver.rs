@@ -46,7 +46,7 @@ pub(crate) async fn drive<N: Network + 'static, R: Runtime>(ground: Rc<Ground<N,
             let mut writable = pin!(network.writable());
             let mut cable = pin!(network.link_change(link));
             poll_fn(|cx| {
-                if shared.engine().kicked(cx.waker()) {
+                if shared.unclocked().kicked(cx.waker()) {
                     return Poll::Ready(Event::Other);
                 }
                 if readable.as_mut().poll(cx).is_ready() {
@@ -70,7 +70,7 @@ pub(crate) async fn drive<N: Network + 'static, R: Runtime>(ground: Rc<Ground<N,
         };
         match event {
             Event::Frames => awaited_frames = true,
-            Event::Room => shared.engine().unstall(),
+            Event::Room => shared.unclocked().unstall(),
             Event::Cable(now) => {
                 // The cable of a network that is gone is out, for good.
                 if is_gone(&*ground) {

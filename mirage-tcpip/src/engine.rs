@@ -17,7 +17,7 @@ use crate::group::Groups;
 use crate::hash::{Key, Source};
 use crate::icmp::Echoes;
 use crate::neighbour::Neighbours;
-use crate::outbox::Outbox;
+use crate::outbox::{Fill, Outbox};
 use crate::packet::{self, Dropped, Frame, Packet, is_unicast, kind_of};
 use crate::stats::Stats;
 use crate::tcp::Tcp;
@@ -278,14 +278,14 @@ impl Engine {
         (source, target): (IpAddr, IpAddr),
         (protocol, hop_limit): (u8, u8),
         length: usize,
-        fill: impl FnOnce(&mut [u8]),
+        fill: Fill<'_>,
     ) {
         let header = ip_header(source, target, protocol, hop_limit, length);
         let header_length = header.header_len();
         if header_length + length > self.mtu {
             return;
         }
-        let pushed = self.out.push(mac, kind_of(target), header_length + length, |packet| {
+        let pushed = self.out.push(mac, kind_of(target), header_length + length, &mut |packet| {
             header.emit(&mut *packet, &ChecksumCapabilities::default());
             fill(&mut packet[header_length..]);
         });

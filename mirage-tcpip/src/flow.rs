@@ -32,7 +32,7 @@ fn error_of(connection: &Connection) -> Error {
 impl Flow {
     /// A flow for a connection, whose owner it is from now on.
     pub(crate) fn new(handle: Handle, id: u32) -> Result<Self, Error> {
-        let tuple = handle.engine().tcp.get(id).map(|connection| connection.tuple).ok_or(Error::closed())?;
+        let tuple = handle.unclocked().tcp.get(id).map(|connection| connection.tuple).ok_or(Error::closed())?;
         Ok(Self { handle, id, local: tuple.local(), peer: tuple.peer() })
     }
 
@@ -59,14 +59,14 @@ impl Flow {
 
     /// Bytes that were written and are not acknowledged.
     pub fn send_queue(&self) -> usize {
-        self.handle.engine().tcp.get(self.id).map_or(0, |connection| connection.socket().send_queue())
+        self.handle.unclocked().tcp.get(self.id).map_or(0, |connection| connection.socket().send_queue())
     }
 
     async fn with<T>(
         &self,
         mut step: impl FnMut(&mut Engine, u32, &Waker) -> Poll<Result<T, Error>>,
     ) -> Result<T, Error> {
-        poll_fn(|cx| step(&mut self.handle.engine(), self.id, cx.waker())).await
+        poll_fn(|cx| step(&mut self.handle.unclocked(), self.id, cx.waker())).await
     }
 
     async fn read_some(&self, buffer: &mut [u8]) -> Result<usize, Error> {
@@ -251,7 +251,7 @@ impl mirage_sig::Listener for Listener {
     type Error = Error;
 
     async fn accept(&mut self) -> Result<Flow, Error> {
-        let id = poll_fn(|cx| match self.handle.engine().accept(self.port, cx.waker()) {
+        let id = poll_fn(|cx| match self.handle.unclocked().accept(self.port, cx.waker()) {
             None => Poll::Pending,
             Some(result) => Poll::Ready(result),
         })

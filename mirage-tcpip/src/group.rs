@@ -98,7 +98,7 @@ impl Engine {
                 let to = if member { group } else { ALL_ROUTERS };
                 let Some(route) = self.addresses.route(to.into(), self.now) else { return };
                 let mac = group_mac(to.into());
-                self.answer(mac, (route.source, to.into()), (IGMP, 1), 8, |message| {
+                self.answer(mac, (route.source, to.into()), (IGMP, 1), 8, &mut |message| {
                     message[0] = if member { IGMP_REPORT } else { IGMP_LEAVE };
                     message[4..8].copy_from_slice(&group.octets());
                     let sum = !checksum::data(message);
@@ -108,7 +108,7 @@ impl Engine {
             IpAddr::V6(group) => {
                 let source = link_local(self.out.mac()).address;
                 let to = IpAddr::V6(MLD_ROUTERS);
-                self.answer(group_mac(to), (source, to), (HOP_BY_HOP, 1), ROUTER_ALERT.len() + 28, |packet| {
+                self.answer(group_mac(to), (source, to), (HOP_BY_HOP, 1), ROUTER_ALERT.len() + 28, &mut |packet| {
                     let (alert, message) = packet.split_at_mut(ROUTER_ALERT.len());
                     alert.copy_from_slice(&ROUTER_ALERT);
                     message[0] = MLD_REPORT;

@@ -123,7 +123,7 @@ impl Engine {
         }
         self.stats.icmp.echoed += 1;
         let (source, target) = (packet.target, packet.source);
-        self.answer(frame.source, (source, target), (protocol_of(source), 64), packet.payload.len(), |message| {
+        self.answer(frame.source, (source, target), (protocol_of(source), 64), packet.payload.len(), &mut |message| {
             message.copy_from_slice(packet.payload);
             message[0] = reply;
             finish(message, source, target);
@@ -178,7 +178,7 @@ impl Engine {
         let quoted = &packet.bytes[..packet.bytes.len().min(QUOTED)];
         let (source, target) = (packet.target, packet.source);
         let kind = if source.is_ipv4() { [UNREACHABLE_V4, 3] } else { [UNREACHABLE_V6, 4] };
-        self.answer(frame.source, (source, target), (protocol_of(source), 64), HEADER + quoted.len(), |message| {
+        self.answer(frame.source, (source, target), (protocol_of(source), 64), HEADER + quoted.len(), &mut |message| {
             message[..2].copy_from_slice(&kind);
             message[HEADER..].copy_from_slice(quoted);
             finish(message, source, target);
@@ -201,7 +201,7 @@ impl Engine {
         let kind = if to.is_ipv4() { REQUEST_V4 } else { REQUEST_V6 };
         let header = ip_header(route.source, to, protocol_of(to), 64, HEADER + length);
         let header_length = header.header_len();
-        self.out.send(world, (mac, kind_of(to)), header_length + HEADER + length, |packet| {
+        self.out.send(world, (mac, kind_of(to)), header_length + HEADER + length, &mut |packet| {
             header.emit(&mut *packet, &Default::default());
             let message = &mut packet[header_length..];
             message[0] = kind;

@@ -8,6 +8,7 @@ use mirage_sig::{Cidr, Instant, Mac};
 use crate::address::Origin;
 use crate::engine::{Engine, after, wake};
 use crate::icmp::checksum_v6;
+use crate::outbox::Fill;
 use crate::packet::{self, Dropped, Frame, ICMPV6, Packet, be16, be32, is_unicast};
 
 pub(crate) const ROUTER_SOLICITATION: u8 = 133;
@@ -221,7 +222,7 @@ impl Engine {
         };
         // Who has no address yet does not tell of its Ethernet address (RFC 4861 4.3).
         let length = if source.is_unspecified() { 24 } else { 32 };
-        self.ndisc(mac, source, length, |message| {
+        self.ndisc(mac, source, length, &mut |message| {
             message[0] = NEIGHBOUR_SOLICITATION;
             message[8..24].copy_from_slice(&target.octets());
             put_mac(&mut message[24..], SOURCE_MAC, own);
@@ -230,7 +231,7 @@ impl Engine {
 
     fn advertise(&mut self, mac: Mac, to: Ipv6Addr, target: Ipv6Addr, flags: u8) {
         let own = self.out.mac();
-        self.ndisc((mac, to), target, 32, |message| {
+        self.ndisc((mac, to), target, 32, &mut |message| {
             message[0] = NEIGHBOUR_ADVERTISEMENT;
             message[4] = flags;
             message[8..24].copy_from_slice(&target.octets());
@@ -242,14 +243,14 @@ impl Engine {
     pub fn solicit_routers(&mut self) {
         let own = self.out.mac();
         let IpAddr::V6(source) = link_local(own).address else { return };
-        self.ndisc((packet::group_mac(ALL_ROUTERS.into()), ALL_ROUTERS), source, 16, |message| {
+        self.ndisc((packet::group_mac(ALL_ROUTERS.into()), ALL_ROUTERS), source, 16, &mut |message| {
             message[0] = ROUTER_SOLICITATION;
             put_mac(&mut message[8..], SOURCE_MAC, own);
         });
     }
 
-    fn ndisc(&mut self, (mac, to): (Mac, Ipv6Addr), source: Ipv6Addr, length: usize, fill: impl FnOnce(&mut [u8])) {
-        self.answer(mac, (source.into(), to.into()), (ICMPV6, HOPS), length, |message| {
+    fn ndisc(&mut self, (mac, to): (Mac, Ipv6Addr), source: Ipv6Addr, length: usize, fill: Fill<'_>) {
+        self.answer(mac, (source.into(), to.into()), (ICMPV6, HOPS), length, &mut |message| {
             fill(message);
             checksum_v6(message, source.into(), to.into());
         });

@@ -13,6 +13,9 @@ const FRAMES_MAX: usize = 256;
 /// Buffers kept for the next frames.
 const SPARE_MAX: usize = 32;
 
+/// What writes a frame. Not a generic parameter, as there are many, and each would be a copy of what calls it.
+pub(crate) type Fill<'a> = &'a mut dyn FnMut(&mut [u8]);
+
 pub(crate) struct Outbox {
     mac: Mac,
     frames: VecDeque<Vec<u8>>,
@@ -39,7 +42,7 @@ impl Outbox {
     }
 
     /// Puts a frame of `length` bytes after its header at the end, filled by `fill`. Whether there was room.
-    pub fn push(&mut self, target: Mac, kind: u16, length: usize, fill: impl FnOnce(&mut [u8])) -> bool {
+    pub fn push(&mut self, target: Mac, kind: u16, length: usize, fill: Fill<'_>) -> bool {
         if self.frames.len() >= FRAMES_MAX {
             self.lost += 1;
             return false;
@@ -60,23 +63,16 @@ impl Outbox {
     }
 
     /// Sends a frame right away, written in place by `fill`, if nothing waits before it; else, or if there is no room in the
-    /// network, it waits here.
-    pub fn send<R>(
-        &mut self,
-        world: &dyn World,
-        (target, kind): (Mac, u16),
-        length: usize,
-        fill: impl FnOnce(&mut [u8]) -> R,
-    ) -> R {
-        let (mut fill, mut result) = (Some(fill), None);
-        let mut error = SendError::Full;
+    /// network, it waits here. `fill` is called once in any case.
+    pub fn send(&mut self, world: &dyn World, (target, kind): (Mac, u16), length: usize, fill: Fill<'_>) {
+        let (mut filled, mut error) = (false, SendError::Full);
         if self.frames.is_empty() && !self.stalled {
             let source = self.mac;
             let sent = world.send(ETHERNET + length, &mut |frame| {
-                let Some((header, body)) = frame.split_at_mut_checked(ETHERNET) else { return };
-                if let Some(fill) = fill.take() {
+                if let Some((header, body)) = frame.split_at_mut_checked(ETHERNET) {
                     ethernet(header, target, source, kind);
-                    result = Some(fill(body));
+                    fill(body);
+                    filled = true;
                 }
             });
             match sent {
@@ -84,20 +80,16 @@ impl Outbox {
                 Err(failed) => error = failed,
             }
         }
-        match (result, fill) {
-            (Some(result), _) => result,
-            (None, Some(fill)) => {
-                let mut frame = self.buffer(target, kind, length);
-                let result = fill(&mut frame[ETHERNET..]);
-                if error == SendError::Full {
-                    self.stalled = true;
-                    self.frames.push_back(frame);
-                } else {
-                    self.lost += 1;
-                }
-                result
-            }
-            (None, None) => unreachable!("whatever takes `fill` gives a result"),
+        if filled {
+            return;
+        }
+        let mut frame = self.buffer(target, kind, length);
+        fill(&mut frame[ETHERNET..]);
+        if error == SendError::Full {
+            self.stalled = true;
+            self.frames.push_back(frame);
+        } else {
+            self.lost += 1;
         }
     }
 

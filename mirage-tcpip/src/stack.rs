@@ -174,7 +174,7 @@ impl Stack for Tcpip {
         let mut attempt = Attempt(&self.0, None);
         let id = self.0.engine().open(to)?;
         attempt.1 = Some(id);
-        poll_fn(|cx| match self.0.engine().poll_open(id, cx.waker()) {
+        poll_fn(|cx| match self.0.unclocked().poll_open(id, cx.waker()) {
             None => Poll::Pending,
             Some(result) => Poll::Ready(result),
         })

@@ -162,7 +162,7 @@ impl Engine {
         let hop_limit = if to.ip().is_multicast() { 1 } else { 64 };
         let header = ip_header(from.ip(), to.ip(), packet::UDP, hop_limit, length);
         let header_length = header.header_len();
-        self.out.send(world, (mac, kind_of(to.ip())), header_length + length, |packet| {
+        self.out.send(world, (mac, kind_of(to.ip())), header_length + length, &mut |packet| {
             header.emit(&mut *packet, &Default::default());
             let message = &mut packet[header_length..];
             message[..2].copy_from_slice(&from.port().to_be_bytes());
@@ -215,7 +215,7 @@ impl mirage_sig::UdpSocket for UdpSocket {
 
     async fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
         poll_fn(|cx| {
-            let mut engine = self.handle.engine();
+            let mut engine = self.handle.unclocked();
             let closed = engine.closed;
             let Some(port) = engine.udp.ports.get_mut(&self.port) else { return Poll::Ready(Err(Error::closed())) };
             if let Some((from, datagram)) = port.datagrams.pop_front() {

@@ -525,6 +525,8 @@ fn arguments_say_which_addresses() {
     for wrong in [("ipv4", "fd00::2/64"), ("ipv6", "10.0.0.2/24"), ("ipv4-gateway", "fd00::1")] {
         assert!(config(&[wrong]).unwrap_err().to_string().contains("expected an"), "{wrong:?}");
     }
+    let lonely = config(&[("ipv4-gateway", "10.0.0.1")]).unwrap_err().to_string();
+    assert!(lonely.contains("ipv4 beside it"), "{lonely}");
 }
 
 #[test]

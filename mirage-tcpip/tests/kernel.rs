@@ -259,7 +259,7 @@ fn child() {
         lost_in_thousand: Cell::new(0),
     }));
     // Where frames are lost, fewer bytes, so that all of it stays below a minute.
-    for (lost_in_thousand, length) in [(0, 100_000_000), (10, 4_000_000), (50, 400_000), (200, 30_000)] {
+    for (lost_in_thousand, length) in [(0, 100_000_000), (10, 2_000_000), (50, 200_000), (200, 10_000)] {
         wire.0.lost_in_thousand.set(lost_in_thousand);
         exchange(&wire, length);
     }

@@ -245,12 +245,18 @@ fn a_request_that_meets_an_ended_connection_opens_a_new_one() {
             send(seq + 1, fin.seq + 1, raw::FIN | raw::ACK);
             let again = within(&runtime, SECOND, next()).await;
             assert_eq!((again.flags, again.seq, again.ack), (raw::ACK, fin.seq + 1, seq + 2));
-            // An old request is answered in the same way, and a reset not at all.
+            // An old request is answered in the same way, and an old reset not at all.
             send(seq - 500, 0, raw::SYN);
             assert_eq!(within(&runtime, SECOND, next()).await.flags, raw::ACK);
-            send(seq + 2, 0, raw::RST);
+            send(seq + 3, 0, raw::RST);
             settle(&runtime).await;
             assert_eq!(server.stats().tcp.time_wait, 1);
+            if round == 2 {
+                // The reset of one that has seen that answer, and wants a new connection.
+                send(seq + 2, 0, raw::RST);
+                settle(&runtime).await;
+                assert_eq!(server.stats().tcp.time_wait, 0);
+            }
             seq += 100_000;
         }
     });
@@ -438,5 +444,145 @@ fn the_driver_ends_with_the_last_handle_when_all_is_sent() {
         drop(theirs);
         runtime.sleep(5 * SECOND).await;
         assert_eq!(runtime.tasks(), tasks);
+    });
+}
+
+/// A peer made by hand, at 10.0.0.9.
+struct Peer<'a> {
+    station: common::Station,
+    runtime: &'a FakeRuntime,
+    port: (u16, u16),
+}
+
+impl Peer<'_> {
+    fn send(&self, seq: u32, ack: u32, flags: u8, window: u16, options: &[u8]) {
+        let (from, to) = ((address(9), self.port.0), (address(2), self.port.1));
+        let segment = Segment { from, to, seq, ack, flags, window };
+        let mut packet = segment.packet(options);
+        // Options are data that the header's length covers.
+        packet[32] = 0x50 + (options.len() as u8 / 4) * 0x10;
+        let mut message = packet[20..].to_vec();
+        raw::checksum(address(9).into(), address(2).into(), 6, &mut message, 16);
+        packet.truncate(20);
+        packet.extend(message);
+        self.station.send(&raw::ethernet([2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 9], 0x0800, &packet));
+    }
+
+    async fn segment(&self) -> raw::Seen {
+        within(self.runtime, SECOND / 2, common::segment(&self.station)).await
+    }
+}
+
+#[test]
+fn a_loss_is_repaired_at_once_though_the_window_opens() {
+    let runtime = FakeRuntime::new();
+    run(&runtime, async {
+        let hub = Hub::new(&runtime);
+        let server = stack(&runtime, &hub, 2);
+        let mut listener = server.listen(80, 1).unwrap();
+        let peer = Peer { station: hub.station(9), runtime: &runtime, port: (4_000, 80) };
+        common::introduce(&peer.station, 9, 2);
+        // That selective acknowledgements are understood, and nothing more.
+        peer.send(1_000, 0, raw::SYN, 60_000, &[4, 2, 1, 1]);
+        let isn = peer.segment().await.seq;
+        peer.send(1_001, isn + 1, raw::ACK, 60_000, &[]);
+        let mut flow = listener.accept().await.unwrap();
+        send_all(&mut flow, &pattern(2_000)).await;
+        let first = peer.segment().await;
+        while peer.segment().await.seq + 536 < isn + 2_001 {}
+        assert_eq!(first.seq, isn + 1);
+        // The first one is missing, and each of the others says so, with another window.
+        for (number, window) in [(1, 60_100), (2, 60_200), (3, 60_300), (4, 60_400)] {
+            let (from, to) = ((isn + 537).to_be_bytes(), (isn + 537 + number * 100).to_be_bytes());
+            peer.send(1_001, isn + 1, raw::ACK, window, &[&[1, 1, 5, 10][..], &from, &to].concat());
+        }
+        let again = peer.segment().await;
+        assert_eq!(again.seq, isn + 1, "sent again without waiting for the timer");
+    });
+}
+
+#[test]
+fn what_is_left_of_an_earlier_connection_does_not_confuse_the_next() {
+    let runtime = FakeRuntime::new();
+    run(&runtime, async {
+        let hub = Hub::new(&runtime);
+        let client = stack(&runtime, &hub, 2);
+        let station = hub.station(9);
+        common::introduce(&station, 9, 2);
+        let opening = runtime.spawn(async move { client.connect(at(9, 80)).await });
+        let request = within(&runtime, SECOND, common::segment(&station)).await;
+        let peer = Peer { station, runtime: &runtime, port: (80, request.ports.0) };
+        // An acknowledgement of something else, which is answered by a reset with its number.
+        peer.send(5_000, request.seq + 96_000_000, raw::ACK, 60_000, &[]);
+        assert_eq!(peer.segment().await.flags & raw::RST, raw::RST);
+        peer.send(7_000, request.seq + 1, raw::SYN | raw::ACK, 60_000, &[]);
+        let mut flow = opening.await.unwrap().unwrap();
+        assert_eq!(peer.segment().await.seq, request.seq + 1);
+        send_all(&mut flow, b"hello").await;
+        let data = peer.segment().await;
+        assert_eq!((data.seq, data.data), (request.seq + 1, 5));
+    });
+}
+
+#[test]
+fn a_reset_reaches_the_other_side_also_while_something_is_sent_again() {
+    let runtime = FakeRuntime::new();
+    run(&runtime, async {
+        let hub = Hub::new(&runtime);
+        let server = stack(&runtime, &hub, 2);
+        let mut listener = server.listen(80, 1).unwrap();
+        let peer = Peer { station: hub.station(9), runtime: &runtime, port: (4_000, 80) };
+        common::introduce(&peer.station, 9, 2);
+        peer.send(1_000, 0, raw::SYN, 60_000, &[]);
+        let isn = peer.segment().await.seq;
+        peer.send(1_001, isn + 1, raw::ACK, 60_000, &[]);
+        let mut flow = listener.accept().await.unwrap();
+        send_all(&mut flow, &pattern(1_500)).await;
+        while peer.segment().await.seq + 536 < isn + 1_501 {}
+        // All of it has arrived, and none of the acknowledgements: the first is sent again.
+        let again = within(&runtime, 2 * SECOND, common::segment(&peer.station)).await;
+        assert_eq!(again.seq, isn + 1);
+        flow.abort();
+        let reset = loop {
+            let segment = peer.segment().await;
+            if segment.flags & raw::RST != 0 {
+                break segment;
+            }
+        };
+        assert_eq!(reset.seq, isn + 1_501, "the number that is next");
+    });
+}
+
+#[test]
+fn the_next_connection_of_the_same_ends_is_ahead_of_the_last() {
+    let runtime = FakeRuntime::new();
+    run(&runtime, async {
+        let hub = Hub::new(&runtime);
+        let (left, right) = (stack(&runtime, &hub, 1), stack(&runtime, &hub, 2));
+        let mut listener = right.listen(80, 1).unwrap();
+        let numbers = Rc::new(RefCell::new(HashMap::<u16, Vec<u32>>::new()));
+        let noted = numbers.clone();
+        hub.tap(move |frame| {
+            if let Some(segment) = raw::seen(frame).filter(|segment| segment.flags == raw::SYN) {
+                noted.borrow_mut().entry(segment.ports.0).or_default().push(segment.seq);
+            }
+        });
+        // Enough for ports to come again, while the listening side still keeps them out of use.
+        for _ in 0..2_500 {
+            let begun = runtime.now();
+            let (ours, theirs) = join(left.connect(at(2, 80)), listener.accept()).await;
+            let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());
+            assert!(runtime.now() - begun < SECOND / 10, "had to wait for an earlier connection");
+            theirs.shutdown().await.unwrap();
+            assert!(read_to_end(&mut ours).await.is_empty());
+            ours.shutdown().await.unwrap();
+            assert!(read_to_end(&mut theirs).await.is_empty());
+        }
+        let numbers = numbers.borrow();
+        let again: Vec<_> = numbers.values().filter(|numbers| numbers.len() > 1).collect();
+        assert!(again.len() > 50, "{} ports came again", again.len());
+        for numbers in again {
+            assert!(numbers.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) < 1 << 31), "{numbers:?}");
+        }
     });
 }

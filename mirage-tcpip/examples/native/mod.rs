@@ -44,7 +44,7 @@ impl Native {
     pub fn new() -> Self {
         Self(Rc::new(Inner {
             begun: std::time::Instant::now(),
-            random: FakeRandom::new(std::process::id().into()),
+            random: FakeRandom::new(seed()),
             tasks: RefCell::default(),
             timers: RefCell::default(),
             made: Cell::new(0),
@@ -91,6 +91,12 @@ impl Native {
             }
         }
     }
+}
+
+/// Another one each time, so that ports do not come again; good enough for a measurement.
+fn seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    now.as_nanos() as u64 ^ u64::from(std::process::id()) << 40
 }
 
 impl MonotonicClock for Native {

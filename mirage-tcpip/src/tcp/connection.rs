@@ -36,6 +36,10 @@ pub(crate) struct Connection {
     /// What ended it, if it was not its owner.
     pub failure: Option<NetErrorKind>,
     pub sent: Sent,
+    /// The acknowledgement and the window of the last segment that smoltcp was given.
+    pub given: (u32, u16),
+    /// Duplicates of it that were given another window.
+    pub duplicates: u8,
     /// When the last segment came, and since when something is to be acknowledged.
     pub heard: Instant,
     pub pending: Option<Instant>,
@@ -81,6 +85,8 @@ impl Connection {
             shut: false,
             failure: None,
             sent: Sent::default(),
+            given: (0, 0),
+            duplicates: 0,
             heard: now,
             pending: None,
             linger: Instant::END,

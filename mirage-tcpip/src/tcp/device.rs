@@ -1,4 +1,4 @@
-//! What smoltcp takes for its devices: one packet in hand that comes in, and the way out.
+//! Between smoltcp and the network: packets in hand, and the way out.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use mirage_sig::Mac;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use crate::outbox::Outbox;
+use crate::outbox::{Fill, Outbox};
 use crate::packet::{be16, be32};
 use crate::world::World;
 
@@ -35,21 +35,29 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Takes note of a segment, and corrects it where smoltcp says less than it knows.
-    pub fn note(&mut self, packet: &mut [u8]) {
+    /// Takes note of a segment, and corrects it where smoltcp says less than it knows. Either it is sent in its turn, or it is
+    /// an answer to one that has just come.
+    pub fn note(&mut self, packet: &mut [u8], in_turn: bool) {
         // As smoltcp writes headers: without options.
         let at = if packet.first().is_some_and(|first| first >> 4 == 4) { 20 } else { 40 };
         let (Some(&offset), Some(&flags)) = (packet.get(at + 12), packet.get(at + 13)) else { return };
+        let seq = be32(packet, at + 4);
+        if flags & RST != 0 {
+            self.resets += 1;
+            // That of an answer is whatever the other side said, which may be about an earlier connection.
+            if in_turn && self.segments > 0 && seq != self.high {
+                renumber(packet, at, self.high);
+            }
+            return;
+        }
         let data = packet.len().saturating_sub(at + usize::from(offset >> 4) * 4);
         // SYN and FIN have a place in the sequence.
         let length = data as u32 + u32::from(flags & FIN != 0) + u32::from(flags & SYN != 0);
-        let seq = be32(packet, at + 4);
         let first = self.segments == 0;
         (self.next, self.segments) = (seq.wrapping_add(length), self.segments + 1);
         if flags & ACK != 0 {
             self.ack = be32(packet, at + 8);
         }
-        self.resets += u32::from(flags & RST != 0);
         if first || self.next.wrapping_sub(self.high) as i32 > 0 {
             self.high = self.next;
         } else if length > 0 {
@@ -85,12 +93,26 @@ fn renumber(packet: &mut [u8], at: usize, seq: u32) {
     }
 }
 
-/// One packet in hand, and room for the answer to it.
-pub(crate) struct Feed<'a> {
+/// What smoltcp takes for its device: a packet in hand, if any, and a way out. One type for all uses, as each would be a copy
+/// of smoltcp's interface.
+pub(crate) struct Port<'a> {
     pub packet: Option<&'a [u8]>,
-    /// Empty if there is none.
-    pub reply: &'a mut Vec<u8>,
+    pub way: Way<'a>,
     pub mtu: usize,
+}
+
+/// A way out.
+pub(crate) enum Way<'a> {
+    /// Room for one answer, which is empty if there is none.
+    Reply(&'a mut Vec<u8>),
+    /// For the segments of one connection.
+    Exit {
+        world: &'a dyn World,
+        out: &'a mut Outbox,
+        /// The next station, and the type of the frames. Without it nothing is sent.
+        to: Option<(Mac, u16)>,
+        sent: &'a mut Sent,
+    },
 }
 
 pub(crate) struct Received<'a>(&'a [u8]);
@@ -101,92 +123,61 @@ impl RxToken for Received<'_> {
     }
 }
 
-pub(crate) struct Reply<'a>(&'a mut Vec<u8>);
+pub(crate) enum Room<'a> {
+    Reply(&'a mut Vec<u8>),
+    Frame { world: &'a dyn World, out: &'a mut Outbox, to: (Mac, u16), sent: &'a mut Sent },
+}
 
-impl TxToken for Reply<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        self.0.clear();
-        self.0.resize(length, 0);
-        fill(self.0)
+impl Room<'_> {
+    fn emit(self, length: usize, fill: Fill<'_>) {
+        match self {
+            Self::Reply(reply) => {
+                reply.clear();
+                reply.resize(length, 0);
+                fill(reply);
+            }
+            Self::Frame { world, out, to, sent } => out.send(world, to, length, &mut |packet| {
+                fill(packet);
+                sent.note(packet, true);
+            }),
+        }
     }
 }
 
-impl Device for Feed<'_> {
+impl TxToken for Room<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
+        let (mut fill, mut result) = (Some(fill), None);
+        self.emit(length, &mut |packet| result = fill.take().map(|fill| fill(packet)));
+        match result {
+            Some(result) => result,
+            None => unreachable!("`emit` calls what it is given, once"),
+        }
+    }
+}
+
+impl Device for Port<'_> {
     type RxToken<'a>
         = Received<'a>
     where
         Self: 'a;
     type TxToken<'a>
-        = Reply<'a>
+        = Room<'a>
     where
         Self: 'a;
 
-    fn receive(&mut self, _now: Instant) -> Option<(Received<'_>, Reply<'_>)> {
-        Some((Received(self.packet.take()?), Reply(self.reply)))
+    fn receive(&mut self, now: Instant) -> Option<(Received<'_>, Room<'_>)> {
+        let packet = self.packet.take()?;
+        Some((Received(packet), self.transmit(now)?))
     }
 
-    fn transmit(&mut self, _now: Instant) -> Option<Reply<'_>> {
-        Some(Reply(self.reply))
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        capabilities(self.mtu)
-    }
-}
-
-/// The way out, for the segments of one connection.
-pub(crate) struct Exit<'a> {
-    pub world: &'a dyn World,
-    pub out: &'a mut Outbox,
-    /// The next station, and the type of the frames. Without it nothing is sent.
-    pub to: Option<(Mac, u16)>,
-    pub sent: &'a mut Sent,
-    pub mtu: usize,
-}
-
-pub(crate) struct Never;
-
-impl RxToken for Never {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, take: F) -> R {
-        take(&[])
-    }
-}
-
-pub(crate) struct Segment<'a> {
-    world: &'a dyn World,
-    out: &'a mut Outbox,
-    to: (Mac, u16),
-    sent: &'a mut Sent,
-}
-
-impl TxToken for Segment<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let sent = self.sent;
-        self.out.send(self.world, self.to, length, |packet| {
-            let result = fill(packet);
-            sent.note(packet);
-            result
-        })
-    }
-}
-
-impl Device for Exit<'_> {
-    type RxToken<'a>
-        = Never
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = Segment<'a>
-    where
-        Self: 'a;
-
-    fn receive(&mut self, _now: Instant) -> Option<(Never, Segment<'_>)> {
-        None
-    }
-
-    fn transmit(&mut self, _now: Instant) -> Option<Segment<'_>> {
-        let to = self.to.filter(|_| !self.out.stalled)?;
-        Some(Segment { world: self.world, out: self.out, to, sent: self.sent })
+    fn transmit(&mut self, _now: Instant) -> Option<Room<'_>> {
+        match &mut self.way {
+            Way::Reply(reply) => Some(Room::Reply(reply)),
+            Way::Exit { world, out, to, sent } => {
+                let to = to.filter(|_| !out.stalled)?;
+                Some(Room::Frame { world: *world, out, to, sent })
+            }
+        }
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

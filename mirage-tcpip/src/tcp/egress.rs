@@ -6,7 +6,7 @@ use mirage_sig::NetErrorKind;
 use smoltcp::iface::PollResult;
 use smoltcp::socket::tcp::State;
 
-use super::device::Exit;
+use super::device::{Port, Way};
 use super::ingress::frame_kind;
 use super::smol_time;
 use crate::engine::Engine;
@@ -65,7 +65,8 @@ impl Engine {
         let mut sent = connection.sent;
         let (segments, retransmitted, resets) = (sent.segments, sent.retransmitted, sent.resets);
         let to = mac.map(|mac| (mac, frame_kind(&connection.tuple)));
-        let mut device = Exit { world, out: &mut self.out, to, sent: &mut sent, mtu: tcp.mtu };
+        let mut device =
+            Port { packet: None, way: Way::Exit { world, out: &mut self.out, to, sent: &mut sent }, mtu: tcp.mtu };
         let mut count = 0;
         while count < SEGMENTS_MAX
             && tcp.iface.poll_egress(smol_time(now), &mut device, &mut connection.set) != PollResult::None

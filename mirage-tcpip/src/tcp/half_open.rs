@@ -1,6 +1,6 @@
 //! Connections that others ask for, until they are established.
 //!
-//! A request costs no socket, whose buffers are large, but a note of 32 bytes. When there are too many notes, as in a flood of
+//! A request costs no socket, whose buffers are large, but a note of some 100 bytes. When there are too many notes, as in a flood of
 //! requests from senders that do not exist (RFC 4987), not even that: what has to be known is then in the sequence number
 //! that we answer with, and comes back with the acknowledgement. A *SYN cookie* normally is made by hand. Here smoltcp makes
 //! it: its first sequence number comes from its interface's random numbers, and these from a seed, for which we take a keyed
@@ -17,7 +17,7 @@ use smoltcp::socket::tcp::Socket;
 use smoltcp::wire::{IpListenEndpoint, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
 use super::connection::{Connection, Owner};
-use super::device::Feed;
+use super::device::{Port, Way};
 use super::ingress::{plain_segment, smol_span};
 use super::{Held, Tcp, Tuple, smol_time, socket};
 use crate::engine::{Engine, after, ip_header, wake};
@@ -57,7 +57,7 @@ pub(crate) struct HalfOpen {
 }
 
 impl Tcp {
-    fn seed(&self, tuple: &Tuple, seq: u32, slot: u64) -> u64 {
+    pub fn seed(&self, tuple: &Tuple, seq: u32, slot: u64) -> u64 {
         use core::hash::{BuildHasher, Hash, Hasher};
         let mut hasher = self.key.build_hasher();
         tuple.hash(&mut hasher);
@@ -94,7 +94,7 @@ impl Tcp {
         // Fails for port 0 only, which nobody listens on.
         let _ = socket.listen(endpoint);
         self.reply.clear();
-        let mut device = Feed { packet: Some(packet), reply: &mut self.reply, mtu: self.mtu };
+        let mut device = Port { packet: Some(packet), way: Way::Reply(&mut self.reply), mtu: self.mtu };
         iface.poll_ingress_single(smol_time(at), &mut device, &mut connection.set);
         iface.poll_egress(smol_time(at), &mut device, &mut connection.set);
     }
@@ -245,7 +245,7 @@ impl Engine {
         let (serial, now) = (self.tcp.made, self.now);
         let mut connection = Connection::new(socket(&self.config.tcp), *tuple, Owner::Listener, serial, now);
         self.tcp.answer_syn(&mut connection, tuple, syn, seed, asked);
-        connection.sent.note(&mut self.tcp.reply);
+        connection.sent.note(&mut self.tcp.reply, false);
         let keep_alive = self.config.tcp.keep_alive.map(smol_span);
         connection.socket_mut().set_keep_alive(keep_alive);
         let id = self.tcp.insert(connection);

@@ -10,6 +10,7 @@ mod device;
 mod egress;
 mod half_open;
 mod ingress;
+mod isn;
 mod open;
 mod time_wait;
 mod timers;
@@ -32,7 +33,7 @@ use crate::config::TcpConfig;
 use crate::hash::Key;
 use crate::stats::TcpStats;
 use connection::{Connection, Owner};
-use device::Feed;
+use device::{Port, Way};
 use half_open::HalfOpen;
 use time_wait::TimeWait;
 use timers::Timers;
@@ -135,7 +136,7 @@ pub(crate) fn our_time(at: smoltcp::time::Instant) -> Instant {
 fn interface(seed: u64, mtu: usize, now: Instant) -> Interface {
     let mut config = iface::Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
-    Interface::new(config, &mut Feed { packet: None, reply: &mut Vec::new(), mtu }, smol_time(now))
+    Interface::new(config, &mut Port { packet: None, way: Way::Reply(&mut Vec::new()), mtu }, smol_time(now))
 }
 
 /// A socket in a set of its own.
@@ -275,5 +276,17 @@ impl Tcp {
             }
         });
         listeners.chain(pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_as_the_readme_says() {
+        assert_eq!(size_of::<(Tuple, Held)>(), 88);
+        assert_eq!(size_of::<(Instant, Tuple)>(), 48);
+        assert!(size_of::<Connection>() < 1_000);
     }
 }

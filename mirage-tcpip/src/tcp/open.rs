@@ -8,6 +8,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::wire::IpEndpoint;
 
 use super::connection::{Connection, Owner};
+use super::isn::seed_for;
 use super::{Held, Listener, Tuple, socket};
 use crate::Error;
 use crate::engine::Engine;
@@ -35,8 +36,7 @@ impl Engine {
         let tuple =
             self.free_tuple(Tuple { local: route.source, remote: to.ip(), local_port: 0, remote_port: to.port() })?;
         let (mut set, handle) = socket(&self.config.tcp);
-        // A seed of its own, so that sequence numbers do not tell of one another (RFC 6528).
-        let seed = self.random.next();
+        let seed = seed_for(self.tcp.first_number(&tuple, self.now), self.random.next());
         let mut iface = self.tcp.seeded(seed, tuple.local, self.now);
         let socket = set.get_mut::<smoltcp::socket::tcp::Socket<'_>>(handle);
         let ends = (IpEndpoint::from(tuple.peer()), IpEndpoint::from(tuple.local()));

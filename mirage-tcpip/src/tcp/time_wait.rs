@@ -59,8 +59,16 @@ impl Engine {
             self.tcp.tuples.remove(tuple);
             return self.unknown(frame, packet, tuple, segment);
         }
-        // A reset would end this too early (RFC 1337), and an acknowledgement asks for nothing.
-        if segment.control == TcpControl::Rst || segment.segment_len() == 0 {
+        if segment.control == TcpControl::Rst {
+            // Old ones must not end this (RFC 1337). One with the very number that we have just acknowledged is the answer of
+            // somebody who asks for a new connection, and could not have one before this is gone.
+            if segment.seq_number.0 as u32 == ack {
+                self.tcp.tuples.remove(tuple);
+            }
+            return;
+        }
+        // An acknowledgement asks for nothing.
+        if segment.segment_len() == 0 {
             return;
         }
         let mut answer = plain_segment(tuple);

@@ -37,6 +37,8 @@ struct Inbox {
     /// Frames on their way, by the time at which they are there.
     coming: RefCell<VecDeque<(Instant, Vec<u8>)>>,
     waker: RefCell<Vec<Waker>>,
+    /// A frame is in hand.
+    in_hand: Cell<bool>,
     gone: Cell<bool>,
     unplugged: Cell<bool>,
     /// Frames that this station has on the way: a queue that can be full.
@@ -224,6 +226,7 @@ impl Network for Station {
     }
 
     fn try_send<R>(&self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> Result<R, SendError> {
+        assert!(!self.own.in_hand.get(), "sends while a frame is in hand");
         if self.own.gone.get() {
             return Err(SendError::Gone);
         }
@@ -250,8 +253,11 @@ impl Network for Station {
             return None;
         }
         let (_, mut frame) = coming.pop_front()?;
-        // Held while the frame is in hand, as a network may: to receive or send within `take` would not do.
-        Some(take(&mut frame))
+        drop(coming);
+        self.own.in_hand.set(true);
+        let result = take(&mut frame);
+        self.own.in_hand.set(false);
+        Some(result)
     }
 
     async fn readable(&self) {
