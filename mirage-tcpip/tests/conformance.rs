@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use common::{Faults, Hub, address, run, stack_with};
 use mirage_conformance::fakes::FakeRuntime;
-use mirage_conformance::stack::StackRig;
+use mirage_conformance::stack::{StackRig, serve_name};
 use mirage_conformance::{Verdict, flow, stack, udp};
-use mirage_sig::{Sleep, Stack, UdpSocket};
+use mirage_sig::{Sleep, Stack};
 use mirage_tcpip::{Config, Flow, Ipv4, Ipv6, Tcpip};
 
 struct Lan {
@@ -32,32 +32,6 @@ impl Lan {
     }
 }
 
-/// Answers every question about `web.example` with these addresses, and that there is no other name.
-async fn serve_names(server: Tcpip, addresses: Vec<IpAddr>) {
-    let socket = server.bind(53).unwrap();
-    let mut buffer = [0; 600];
-    loop {
-        let (length, from) = socket.receive_from(&mut buffer).await.unwrap();
-        let question = &buffer[..length];
-        let known = question[12..].starts_with(b"\x03web\x07example\x00");
-        let kind = question[length - 3];
-        let mut answer = question.to_vec();
-        (answer[2], answer[3]) = (0x81, if known { 0 } else { 3 });
-        for address in addresses.iter().filter(|_| known) {
-            let (wanted, octets) = match address {
-                IpAddr::V4(address) => (1, address.octets().to_vec()),
-                IpAddr::V6(address) => (28, address.octets().to_vec()),
-            };
-            if kind == wanted {
-                answer[7] += 1;
-                answer.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, octets.len() as u8]);
-                answer.extend(octets);
-            }
-        }
-        socket.send_to(&answer, from).await.unwrap();
-    }
-}
-
 impl StackRig for Lan {
     type Stack = Tcpip;
     type Error = Infallible;
@@ -67,7 +41,9 @@ impl StackRig for Lan {
         hub.set_faults(self.faults);
         let [left, right, server] =
             [1, 2, 3].map(|number| stack_with(&self.runtime, &hub, number, |config| *config = self.config(number)));
-        let names = serve_names(server, vec![Ipv4Addr::new(192, 0, 2, 80).into(), "2001:db8::80".parse().unwrap()]);
+        let socket = server.bind(53).unwrap();
+        let addresses = [Ipv4Addr::new(192, 0, 2, 80).into(), "2001:db8::80".parse().unwrap()];
+        let names = async move { serve_name(socket, "web.example", &addresses).await };
         mirage_sig::Spawn::spawn_boxed(&self.runtime, Box::pin(names));
         Ok((left, right))
     }
