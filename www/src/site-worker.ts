@@ -1,7 +1,7 @@
 // The site worker: carries requests of documents under BASE/site/HOST/ to a page, whose host asks the unikernel. It keeps
 // nothing, and sees no request of the page itself: its scope is BASE/site/.
 import { errorPage } from './site/error-page';
-import { forBrowser, type Place } from './site/headers';
+import { forBrowser } from './site/headers';
 import type { FromSiteWorker, ToSiteWorker, Whose } from './site/protocol';
 import type { FetchEvent, WorkerScope } from './site/worker-scope';
 
@@ -20,7 +20,9 @@ worker.addEventListener('fetch', (event) => {
   let close = () => {};
   // A worker lives while somebody waits: here until the last byte has gone.
   event.waitUntil(new Promise<void>((resolve) => (close = resolve)));
-  event.respondWith(answer(event, close));
+  const answered = answer(event, close);
+  answered.catch(close);
+  event.respondWith(answered);
 });
 
 async function answer(event: FetchEvent, close: () => void): Promise<Response> {
@@ -32,8 +34,9 @@ async function answer(event: FetchEvent, close: () => void): Promise<Response> {
   const from = siteOf((await worker.clients.get(event.clientId))?.url) ?? siteOf(request.referrer);
   const url = new URL(request.url);
   // Under the site's own address, or an absolute path of one of its documents.
-  const site = siteOf(url.href) ?? from;
-  const path = siteOf(url.href) === undefined ? url.pathname : url.pathname.slice(new URL(scope).pathname.length + (site?.length ?? 0));
+  const named = siteOf(url.href);
+  const site = named ?? from;
+  const path = named === undefined ? url.pathname : url.pathname.slice(new URL(scope).pathname.length + named.length);
   if (site === undefined || !isHost(site)) {
     return page(400, 'No address', `After “site/” there has to be the address of a unikernel, not “${site ?? ''}”.`, [
       'Open the site from the page: each running domain shows its own.',
@@ -50,32 +53,37 @@ async function answer(event: FetchEvent, close: () => void): Promise<Response> {
       'Open the page in another tab, then reload this one.',
     ]);
   }
-  const body = await request.arrayBuffer();
-  const place: Place = { scope, site, path };
+  const content = await request.arrayBuffer();
   const message: FromSiteWorker = {
     type: 'request',
     url: `http://${site}${path}${url.search}`,
     method: request.method,
     headers: [...request.headers],
-    body,
+    body: content,
   };
   return new Promise((resolve) => {
     let body: Body | undefined;
+    const fail = (why: string, late: boolean) => {
+      if (body) body.fail(why);
+      else resolve(late ? page(504, `${site} did not answer in time`, why, HELP) : page(502, `No answer from ${site}`, why, HELP));
+    };
+    // Browsers that tell of a port's end; the others have the worker's own.
+    port.addEventListener('close', () => fail('The page that carried the answer was closed.', false));
     port.onmessage = ({ data }: MessageEvent<ToSiteWorker>) => {
       switch (data.type) {
         case 'head': {
-          const { status, statusText, headers } = data;
-          const target = forBrowser(place, headers);
-          if (target instanceof Headers) {
-            body = data.body ? new Body(port, close) : undefined;
-            if (!body) close();
-            resolve(new Response(body?.stream ?? null, { status, statusText, headers: target }));
-          } else {
+          const { status, statusText } = data;
+          const headers = forBrowser({ scope, site, path }, data.headers);
+          if ('elsewhere' in headers) {
             tell(port, { type: 'cancel' });
-            resolve(page(502, 'It leads elsewhere', `${site} sends the browser to ${target.elsewhere}, which is not on this network.`, [
+            resolve(page(502, 'It leads elsewhere', `${site} sends the browser to ${headers.elsewhere}, which is not on this network.`, [
               'Open that address in a tab of its own, if you trust it.',
             ]));
+            return;
           }
+          if (data.body) body = new Body(port, close);
+          else close();
+          resolve(new Response(body?.stream ?? null, { status, statusText, headers }));
           return;
         }
         case 'chunk':
@@ -85,8 +93,7 @@ async function answer(event: FetchEvent, close: () => void): Promise<Response> {
           body?.end();
           return;
         case 'failed':
-          if (body) body.fail(data.message);
-          else resolve(data.late ? page(504, `${site} did not answer in time`, data.message, HELP) : page(502, `No answer from ${site}`, data.message, HELP));
+          fail(data.message, data.late);
           return;
         case 'here':
           return;
@@ -94,7 +101,7 @@ async function answer(event: FetchEvent, close: () => void): Promise<Response> {
           data satisfies never;
       }
     };
-    port.postMessage(message, [message.body].filter((body) => body !== null));
+    port.postMessage(message, [content]);
   });
 }
 
@@ -123,7 +130,7 @@ class Body {
       },
       cancel: () => {
         tell(port, { type: 'cancel' });
-        close();
+        this.#finish(() => {});
       },
     });
   }
@@ -133,12 +140,16 @@ class Body {
     this.#pulled();
   }
   end(): void {
-    this.#controller?.close();
-    this.#pulled();
-    this.#close();
+    this.#finish((controller) => controller.close());
   }
   fail(message: string): void {
-    this.#controller?.error(new TypeError(message));
+    this.#finish((controller) => controller.error(new TypeError(message)));
+  }
+
+  /** Once: what comes after the end or after a `cancel` is for nobody. */
+  #finish(act: (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => void): void {
+    if (this.#controller) act(this.#controller);
+    this.#controller = undefined;
     this.#pulled();
     this.#close();
   }

@@ -31,7 +31,9 @@ export class FrameDetail {
     // What the frame is for, is in its innermost header.
     const headers = layers.filter(({ name }) => name !== 'Payload' && name !== 'Padding');
     const item = this.#tree.children[Math.max(0, headers.length - 1)];
-    if (item instanceof HTMLElement) this.#reach(item);
+    if (!(item instanceof HTMLElement)) return;
+    this.#reach(item);
+    this.#tree.scrollTop = item.offsetTop - this.#tree.offsetTop;
   }
 
   #reach(item: HTMLElement | undefined): void {
@@ -113,7 +115,9 @@ function layerItem(layer: FrameLayer): HTMLElement {
   const item = treeItem(layer, 1);
   const label = textElement('span', '');
   label.className = 'label';
-  label.append(textElement('strong', layer.name), ' ', textElement('span', layer.summary));
+  // Summaries stand alone elsewhere, with the protocol's name.
+  const summary = layer.summary.startsWith(`${layer.name} `) ? layer.summary.slice(layer.name.length + 1) : layer.summary;
+  label.append(textElement('strong', layer.name), ' ', textElement('span', summary));
   if (layer.problem !== undefined) {
     const problem = textElement('em', layer.problem);
     label.append(' ', problem);

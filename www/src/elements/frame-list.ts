@@ -21,6 +21,8 @@ export class FrameList {
   #number: number | undefined;
   #startMs = 0;
   #follow = true;
+  /** Where the list put itself: being there is nobody's wish. */
+  #top = 0;
   /** Told when following starts or ends. */
   followChanged: (follow: boolean) => void = () => {};
 
@@ -71,8 +73,8 @@ export class FrameList {
     if (this.#sizer.style.height !== height) this.#sizer.style.height = height;
     const { clientHeight } = this.#box;
     if (clientHeight === 0) return;
-    if (this.#follow) this.#box.scrollTop = count * ROW - clientHeight;
-    else if (gone > 0) this.#box.scrollTop -= gone * ROW;
+    if (this.#follow) this.#scrollTo(count * ROW - clientHeight);
+    else if (gone > 0) this.#scrollTo(this.#box.scrollTop - gone * ROW);
     this.#drawRows(count, clientHeight);
   }
 
@@ -125,9 +127,14 @@ export class FrameList {
     row.title = summary;
   }
 
+  #scrollTo(top: number): void {
+    this.#box.scrollTop = top;
+    this.#top = this.#box.scrollTop;
+  }
+
   #scrolled(): void {
     const { scrollTop, scrollHeight, clientHeight } = this.#box;
-    this.follow = scrollTop + clientHeight >= scrollHeight - ROW;
+    if (scrollTop !== this.#top) this.follow = scrollTop + clientHeight >= scrollHeight - ROW;
     this.#drawRows(this.#frames.length, clientHeight);
   }
 
@@ -138,8 +145,8 @@ export class FrameList {
     this.follow = false;
     const top = index * ROW;
     const { scrollTop, clientHeight } = this.#box;
-    if (top < scrollTop) this.#box.scrollTop = top;
-    else if (top + ROW > scrollTop + clientHeight) this.#box.scrollTop = top + ROW - clientHeight;
+    if (top < scrollTop) this.#scrollTo(top);
+    else if (top + ROW > scrollTop + clientHeight) this.#scrollTo(top + ROW - clientHeight);
     this.#drawRows(this.#frames.length, clientHeight);
     this.#selected(frame);
   }
@@ -168,6 +175,6 @@ export class FrameList {
 /** What a row is coloured by, beside its words. */
 function kindOf(summary: string): string {
   if (summary.endsWith(')')) return 'problem';
-  const [word] = /\b(ARP|TCP|ICMP|ICMPv6|UDP|DHCP|DNS)\b/.exec(summary) ?? [''];
+  const [word] = /\b(ARP|TCP|ICMP|ICMPv6|NDISC|UDP|DHCP|DNS)\b/.exec(summary) ?? [''];
   return word.toLowerCase();
 }

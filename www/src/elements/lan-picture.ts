@@ -12,8 +12,9 @@ export interface PictureStation {
 }
 
 /** Measures in pixels, as the letters are. */
-const BOX = { width: 196, height: 84, gap: 18, drop: 26 };
+const BOX = { width: 196, height: 90, gap: 18, drop: 26 };
 const LEFT = 18;
+const LABEL = 90;
 /** How long a station's cable stays lit after a frame. */
 const LIT_MS = 350;
 
@@ -30,6 +31,7 @@ interface Drawn {
 export class LanPicture {
   readonly #svg: SVGSVGElement;
   readonly #trunk: SVGPathElement;
+  readonly #label: SVGTextElement;
   readonly #drawn = new Map<string, Drawn>();
   #stations: PictureStation[] = [];
   #placed = '';
@@ -38,13 +40,16 @@ export class LanPicture {
     this.#svg = svg;
     this.#trunk = make('path', 'trunk');
     this.#trunk.ariaHidden = 'true';
-    svg.append(this.#trunk);
+    this.#label = make('text', 'net');
+    this.#label.ariaHidden = 'true';
+    svg.append(this.#trunk, this.#label);
     new ResizeObserver(() => this.draw(this.#stations)).observe(svg);
   }
 
   /** Shows these, and lights the cables of those that sent or received since the last time. */
-  draw(stations: PictureStation[]): void {
+  draw(stations: PictureStation[], net = this.#label.textContent): void {
     this.#stations = stations;
+    if (this.#label.textContent !== net) this.#label.textContent = net;
     for (const [mac, drawn] of this.#drawn) {
       if (stations.some((station) => station.mac === mac)) continue;
       drawn.group.remove();
@@ -76,12 +81,12 @@ export class LanPicture {
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#svg.setAttribute('height', String(height));
     const bus = (row: number) => row * rowHeight + 6;
-    const lines = Array.from({ length: rows }, (_, row) => {
-      const count = Math.min(columns, macs.length - row * columns);
-      // A cable that nobody is on goes across.
-      const end = count > 0 ? LEFT + count * (BOX.width + BOX.gap) - BOX.gap : width - LEFT;
-      return `M4 ${bus(row)}H${end}`;
-    });
+    // The network's name stands at the end of the last row, if there is room.
+    const last = LEFT + (macs.length - (rows - 1) * columns) * (BOX.width + BOX.gap);
+    this.#label.setAttribute('x', String(width - 6));
+    this.#label.setAttribute('y', String(bus(rows - 1) + 22));
+    this.#label.style.display = width - last > LABEL ? '' : 'none';
+    const lines = Array.from({ length: rows }, (_, row) => `M4 ${bus(row)}H${width - 4}`);
     this.#trunk.setAttribute('d', `${lines.join('')}M4 ${bus(0)}V${bus(rows - 1)}`);
     macs.forEach((mac, index) => {
       const [row, column] = [Math.floor(index / columns), index % columns];

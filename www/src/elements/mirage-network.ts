@@ -103,7 +103,7 @@ export class MirageNetwork extends HTMLElement {
     this.#list.startMs = this.#startMs ?? 0;
     this.#list.draw(gone);
     this.#showNets();
-    this.#picture?.draw(this.#stations());
+    this.#picture?.draw(this.#stations(), this.#net);
     const count = this.#sniffer.log.size;
     const frames = `${count} ${count === 1 ? 'frame' : 'frames'}`;
     const shown = this.#frames.text === '' ? frames : `${this.#frames.length} of ${frames}`;

@@ -10,6 +10,7 @@ export class MirageSite extends HTMLElement {
   #view: (SiteView & { site: string }) | undefined;
   /** Where the reader was, the present place last. */
   #visited: string[] = [];
+  #unwatch: (() => void) | undefined;
 
   connect(domain: Domain, gateway: Gateway): void {
     this.#domain = domain;
@@ -17,11 +18,12 @@ export class MirageSite extends HTMLElement {
     this.append(fromTemplate('mirage-site'));
     this.#wire();
     const show = () => this.#showAddress();
-    domain.watch({ state: show, stats: show, reset: show });
+    this.#unwatch = domain.watch({ state: show, stats: show, reset: show });
     show();
   }
 
   disconnectedCallback(): void {
+    this.#unwatch?.();
     if (this.#view) this.#gateway?.close(this.#view);
     this.#view = undefined;
   }

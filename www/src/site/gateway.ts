@@ -2,6 +2,7 @@ import { messageOf } from '../dom';
 import { DEFAULT_NET } from '../network/address-plan';
 import type { Hosts } from '../network/hosts';
 import type { FromSiteWorker, ToSiteWorker, Whose } from './protocol';
+import { SITES } from './site-url';
 
 /** A view of a site: on which network it is, and its host and port. */
 export interface SiteView {
@@ -48,10 +49,9 @@ export class Gateway {
     serviceWorker.addEventListener('message', this.#asked);
     serviceWorker.startMessages();
     try {
-      // Its scope are the sites alone: it never stands between the page and the page's own files.
-      const scope = new URL('./site/', document.baseURI);
+      // Its scope is the sites alone: it never stands between the page and the page's own files.
       const url = new URL('./site-worker.js', document.baseURI);
-      await active(await serviceWorker.register(url, { scope: scope.href, updateViaCache: 'none' }));
+      await active(await serviceWorker.register(url, { scope: SITES.href, updateViaCache: 'none' }));
     } catch (error) {
       serviceWorker.removeEventListener('message', this.#asked);
       throw new Error(`The service worker that carries the site into the page could not start: ${messageOf(error)}`);
@@ -118,11 +118,12 @@ async function answer(port: MessagePort, request: Request, hosts: Hosts, net: st
   try {
     const host = await hosts.on(net);
     const { url, method, headers, body } = request;
-    const response = await host.fetch(url, { method, headers, body: body?.byteLength ? body : null });
+    const response = await host.fetch(url, { method, headers, body: body.byteLength > 0 ? body : null });
     reader = response.body?.getReader();
     if (unwanted) return void reader?.cancel().catch(() => {});
     const { status, statusText } = response;
     say(port, { type: 'head', status, statusText, headers: [...response.headers], body: reader !== undefined });
+    if (reader === undefined) port.close();
   } catch (error) {
     fail(error);
   }

@@ -12,7 +12,7 @@ export interface Whose {
 /** From the site worker, over the port. */
 export type FromSiteWorker =
   /** The first message, to the one page that is to answer. */
-  | { type: 'request'; url: string; method: string; headers: HeaderPairs; body: ArrayBuffer | null }
+  | { type: 'request'; url: string; method: string; headers: HeaderPairs; body: ArrayBuffer }
   /** For each `chunk` one of these: a slow reader slows the sender. */
   | { type: 'pull' }
   /** Nobody waits for it any more. */
