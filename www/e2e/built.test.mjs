@@ -58,7 +58,7 @@ test('a web site opens in the page in Firefox, and its frames are seen', { skip:
   t.after(() => firefox.close());
   await firefox.goto(`${address}index.html`);
   await firefox.until(`document.querySelector('mirage-site:not([hidden])')?.isConnected`);
-  await firefox.until(`document.querySelector('mirage-network details').open = document.querySelector('mirage-site details').open = true`);
+  for (const part of ['network', 'site']) await firefox.until(`document.querySelector('mirage-${part} details').open = true`);
   const inside = `document.querySelector('iframe').contentDocument`;
   assert.equal(await firefox.until(`${inside}.querySelector('h1')?.textContent`), 'Hello from a unikernel');
   assert.ok((await firefox.until(`${inside}.querySelector('img').naturalWidth`)) > 0);

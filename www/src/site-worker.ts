@@ -49,9 +49,8 @@ async function answer(event: FetchEvent, close: () => void): Promise<Response> {
 
   const port = await carrier(from === undefined || from === site ? [site] : [site, from]);
   if (port === undefined) {
-    return page(504, 'No page is open', 'A unikernel’s site reaches the browser through the page that runs unikernels, and none is open.', [
-      'Open the page in another tab, then reload this one.',
-    ]);
+    const why = 'A unikernel’s site reaches the browser through the page that runs unikernels, and none is open.';
+    return page(504, 'No page is open', why, ['Open the page in another tab, then reload this one.']);
   }
   const content = await request.arrayBuffer();
   const message: FromSiteWorker = {
@@ -76,9 +75,8 @@ async function answer(event: FetchEvent, close: () => void): Promise<Response> {
           const headers = forBrowser({ scope, site, path }, data.headers);
           if ('elsewhere' in headers) {
             tell(port, { type: 'cancel' });
-            resolve(page(502, 'It leads elsewhere', `${site} sends the browser to ${headers.elsewhere}, which is not on this network.`, [
-              'Open that address in a tab of its own, if you trust it.',
-            ]));
+            const why = `${site} sends the browser to ${headers.elsewhere}, which is not on this network.`;
+            resolve(page(502, 'It leads elsewhere', why, ['Open that address in a tab of its own, if you trust it.']));
             return;
           }
           if (data.body) body = new Body(port, close);

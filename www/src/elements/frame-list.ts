@@ -117,8 +117,8 @@ export class FrameList {
 
   #fill(row: HTMLElement, frame: Frame): void {
     const summary = summaryOf(frame);
-    const texts = [String(frame.number + 1), ((frame.timeMs - this.#startMs) / 1000).toFixed(3), String(frame.bytes.length), summary];
-    texts.forEach((text, column) => {
+    const seconds = ((frame.timeMs - this.#startMs) / 1000).toFixed(3);
+    [String(frame.number + 1), seconds, String(frame.bytes.length), summary].forEach((text, column) => {
       const cell = row.children[column];
       if (cell) cell.textContent = text;
     });

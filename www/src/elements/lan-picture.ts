@@ -83,8 +83,7 @@ export class LanPicture {
     const bus = (row: number) => row * rowHeight + 6;
     // The network's name stands at the end of the last row, if there is room.
     const last = LEFT + (macs.length - (rows - 1) * columns) * (BOX.width + BOX.gap);
-    this.#label.setAttribute('x', String(width - 6));
-    this.#label.setAttribute('y', String(bus(rows - 1) + 22));
+    measure(this.#label, { x: width - 6, y: bus(rows - 1) + 22 });
     this.#label.style.display = width - last > LABEL ? '' : 'none';
     const lines = Array.from({ length: rows }, (_, row) => `M4 ${bus(row)}H${width - 4}`);
     this.#trunk.setAttribute('d', `${lines.join('')}M4 ${bus(0)}V${bus(rows - 1)}`);
@@ -102,15 +101,12 @@ function newStation(): Drawn {
   const group = make('g', 'station');
   group.role = 'listitem';
   const cable = make('line', 'cable');
-  const middle = String(BOX.width / 2);
-  for (const [name, value] of [['x1', middle], ['x2', middle], ['y1', '0'], ['y2', String(BOX.drop)]] as const) cable.setAttribute(name, value);
+  measure(cable, { x1: BOX.width / 2, x2: BOX.width / 2, y1: 0, y2: BOX.drop });
   const box = make('rect', 'box');
-  const measures = { y: BOX.drop, width: BOX.width, height: BOX.height, rx: 8 };
-  for (const [name, value] of Object.entries(measures)) box.setAttribute(name, String(value));
+  measure(box, { y: BOX.drop, width: BOX.width, height: BOX.height, rx: 8 });
   const lines = ['name', 'address', 'mac', 'frames'].map((name, index) => {
     const text = make('text', name);
-    text.setAttribute('x', '12');
-    text.setAttribute('y', String(BOX.drop + 21 + index * 19));
+    measure(text, { x: 12, y: BOX.drop + 21 + index * 19 });
     return text;
   });
   group.append(cable, box, ...lines);
@@ -126,7 +122,8 @@ function fill(drawn: Drawn, station: PictureStation): void {
     if (line && line.textContent !== text) line.textContent = text;
   });
   drawn.group.dataset['kind'] = kind;
-  drawn.group.ariaLabel = `${name}: ${addresses.join(', ') || 'no address heard'}, ${mac}, ${sent} frames sent, ${received} received`;
+  const heard = addresses.join(', ') || 'no address heard';
+  drawn.group.ariaLabel = `${name}: ${heard}, ${mac}, ${sent} frames sent, ${received} received`;
   const frames = sent + received;
   if (frames > drawn.frames) {
     drawn.group.classList.add('lit');
@@ -146,4 +143,8 @@ function make<K extends keyof SVGElementTagNameMap>(tag: K, name: string): SVGEl
   const element = document.createElementNS(SVG, tag);
   element.setAttribute('class', name);
   return element;
+}
+
+function measure(element: SVGElement, measures: Record<string, number>): void {
+  for (const [name, value] of Object.entries(measures)) element.setAttribute(name, String(value));
 }

@@ -2,7 +2,7 @@ import { captureFile } from 'platform-js';
 import { part } from '../dom';
 import { DEFAULT_NET, lanNumber } from '../network/address-plan';
 import { FrameFilter } from '../network/frame-filter';
-import type { Frame } from '../network/frame-log';
+import { type Frame, FRAMES_MAX } from '../network/frame-log';
 import type { Hosts } from '../network/hosts';
 import { Sniffer } from '../network/sniffer';
 import type { Toolstack } from '../toolstack';
@@ -30,6 +30,7 @@ export class MirageNetwork extends HTMLElement {
     this.#list = new FrameList(box, this.#frames, (frame) => this.#show(frame));
     this.#detail = new FrameDetail(part(this, 'layers', HTMLElement), part(this, 'bytes', HTMLElement));
     this.#picture = new LanPicture(part(this, 'picture', SVGSVGElement));
+    setText(part(this, 'bound', HTMLElement), FRAMES_MAX.toLocaleString('en'));
     this.#wire(this.#list);
     toolstack.watch((domain) => {
       domain.watch({ state: () => this.#drawSoon(), stats: () => this.#drawSoon() });

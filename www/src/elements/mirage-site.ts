@@ -37,7 +37,9 @@ export class MirageSite extends HTMLElement {
 
   #wire(): void {
     part(this, 'details', HTMLDetailsElement).addEventListener('toggle', (event) => {
-      if ((event.target as HTMLDetailsElement).open && this.#visited.length === 0) this.#home();
+      if (!(event.target as HTMLDetailsElement).open) return;
+      if (this.#visited.length === 0) this.#home();
+      this.scrollIntoView({ block: 'nearest' });
     });
     part(this, 'back', HTMLButtonElement).addEventListener('click', () => {
       this.#visited.pop();
@@ -52,8 +54,8 @@ export class MirageSite extends HTMLElement {
     part(this, 'bar', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();
       const url = toPage(this.#address.value.trim());
-      if (url === undefined) this.#say(`“${this.#address.value}” is no address of a web site on this network, such as http://10.0.0.2/.`);
-      else void this.#go(url);
+      if (url !== undefined) void this.#go(url);
+      else this.#say(`“${this.#address.value}” is no address of a web site on this network, such as http://10.0.0.2/.`);
     });
     this.#frame.addEventListener('load', () => this.#arrived());
   }
@@ -107,7 +109,8 @@ export class MirageSite extends HTMLElement {
       return;
     }
     if (inside.navigator.serviceWorker.controller === null) {
-      this.#say('The browser went past the service worker that carries the site, as it does after a forced reload. Reload the page as usual.');
+      this.#say('The browser went past the service worker that carries the site, as it does after a forced reload.'
+        + ' Reload the page as usual.');
       return;
     }
     this.#view.site = place.host;
