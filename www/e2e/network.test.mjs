@@ -45,6 +45,8 @@ function site(/** @type {string} */ name, on = page) {
     document,
     line: view.getByRole('textbox', { name: 'Address' }),
     trouble: view.getByRole('alert'),
+    /** There once the domain has told its address. */
+    summary: view.locator('summary'),
     /** What the console says that it is, once it does. */
     async address() {
       await card.says(/My web site is at/);
@@ -337,7 +339,8 @@ test('the network and a web site are used from the keyboard alone', async () => 
   const shown = site('web-demo');
   await network().locator('summary').focus();
   await keys('Enter');
-  await domain(page, 'web-demo').region.locator('mirage-site summary').focus();
+  await shown.summary.waitFor();
+  await shown.summary.focus();
   await keys('Enter');
   await shown.says('Hello from a unikernel');
   // Reload, as there is nothing yet to go back to; then the address.
