@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { allowDevelopment } from './vite/content-security-policy.ts';
 import { editLoop } from './vite/edit-loop.ts';
+import { siteWorker } from './vite/site-worker.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -16,7 +17,7 @@ export default defineConfig({
   root: here('.'),
   // Relative addresses: the built page can be put into any folder of any web server.
   base: './',
-  plugins: [editLoop(), allowDevelopment()],
+  plugins: [editLoop(), allowDevelopment(), siteWorker()],
   resolve: { alias: { 'platform-js': here('../platform-js/pkg/platform_js.js') } },
   // The page uses no npm package, so there is nothing to look for.
   optimizeDeps: { noDiscovery: true },

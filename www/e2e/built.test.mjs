@@ -52,3 +52,17 @@ test('both pages run in Firefox', { skip: await firefoxIsMissing() }, async (t) 
     assert.match(await firefox.text('[role=log]', /visit/), /visit/i);
   }
 });
+
+test('a web site opens in the page in Firefox, and its frames are seen', { skip: await firefoxIsMissing() }, async (t) => {
+  const firefox = await openFirefox();
+  t.after(() => firefox.close());
+  await firefox.goto(`${address}index.html`);
+  await firefox.until(`document.querySelector('mirage-site:not([hidden])')?.isConnected`);
+  for (const part of ['network', 'site']) await firefox.until(`document.querySelector('mirage-${part} details').open = true`);
+  const inside = `document.querySelector('iframe').contentDocument`;
+  assert.equal(await firefox.until(`${inside}.querySelector('h1')?.textContent`), 'Hello from a unikernel');
+  assert.ok((await firefox.until(`${inside}.querySelector('img').naturalWidth`)) > 0);
+  await firefox.until(`${inside}.querySelector('a[href="how.html"]').click() ?? true`);
+  assert.match(await firefox.until(`${inside}.querySelector('ol')?.textContent`), /frames of Ethernet/);
+  assert.match(await firefox.until(`document.querySelector('.frame-row[data-kind="tcp"]')?.textContent`), /TCP \d+ > \d+/);
+});

@@ -53,6 +53,21 @@ export async function openFirefox() {
         look();`;
       return call('POST', `${session}/execute/async`, { script, args: [selector, pattern.source] });
     },
+    /**
+     * Waits until an expression has a value that counts as true, and returns it. Looks ten times a second, for what no event tells.
+     * @param {string} expression @returns {Promise<any>}
+     */
+    until(expression) {
+      const script = `
+        const done = arguments[0];
+        const look = () => {
+          let value;
+          try { value = ${expression}; } catch {}
+          if (value) done(value); else setTimeout(look, 100);
+        };
+        look();`;
+      return call('POST', `${session}/execute/async`, { script, args: [] });
+    },
     async close() {
       await call('DELETE', session);
       driver.kill();

@@ -75,6 +75,15 @@ test('what is typed is answered', async () => {
   tab.assertQuiet();
 });
 
+test('its web site opens in the page', async () => {
+  await first().says(/My web site is at/);
+  await first().region.locator('mirage-site summary').click();
+  const document = first().region.frameLocator('iframe');
+  await document.getByRole('heading', { name: 'Hello from a unikernel' }).waitFor();
+  assert.ok((await document.getByRole('img').evaluate((/** @type {any} */ image) => image.naturalWidth)) > 0);
+  tab.assertQuiet();
+});
+
 test('a reload finds the visit counted and the store as it was', async () => {
   await page.reload();
   assert.equal(await visits(), 2);

@@ -1,4 +1,5 @@
 import type { FromDomain, State, Stats, Status, ToDomain } from 'platform-js';
+import { netOf } from './network/address-plan';
 import { Watchdog } from './watchdog';
 
 /** What a domain says of itself, and the two states that only the page can see. */
@@ -33,6 +34,8 @@ const ALIVE: ReadonlySet<DomainState> = new Set(['booting', 'running', 'paused',
 export class Domain {
   /** The unikernel's arguments, in a URL query's spelling. */
   readonly args: string;
+  /** What the page adds to them, in the same spelling: an address. */
+  given = '';
   readonly #watchers = new Set<Watcher>();
   readonly #watchdog = new Watchdog(
     (id) => this.#post({ type: 'ping', id }),
@@ -73,6 +76,15 @@ export class Domain {
   }
   get alive(): boolean {
     return ALIVE.has(this.#state);
+  }
+  /** The network it is on, as the argument `net` spells it. */
+  get net(): string {
+    return this.#stats?.networks[0]?.name ?? netOf(this.args);
+  }
+  /** The IPv4 address that others reach it at, once it has one. */
+  get address(): string | undefined {
+    const own = this.alive ? this.#stats?.addresses.find((address) => address.includes('.')) : undefined;
+    return own?.split('/')[0];
   }
 
   /** Tells `watcher` from now on; the result ends that. */
@@ -152,7 +164,7 @@ export class Domain {
   #bootNow(): void {
     this.#stage = 'booted';
     this.#bootedAt = performance.now();
-    this.#tell({ type: 'boot', args: this.args });
+    this.#tell({ type: 'boot', args: [this.args, this.given].filter(Boolean).join('&') });
     this.#keepWatch();
   }
 

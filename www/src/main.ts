@@ -1,6 +1,7 @@
 // The page is what dom0 is to Xen: it makes the domains, and shows them.
 import { Announcer } from './announcer';
 import { messageOf, part } from './dom';
+import { AddressPlan } from './network/address-plan';
 import { Toolstack } from './toolstack';
 
 const toolstack = new Toolstack();
@@ -8,15 +9,22 @@ const toolstack = new Toolstack();
 toolstack.create(location.search.slice(1));
 
 try {
-  const { MirageNewDomain } = await import('./elements');
+  const [{ MirageNetwork, MirageNewDomain, Gateway, Hosts }, plan] = await Promise.all([import('./elements'), AddressPlan.claim()]);
+  const hosts = new Hosts(plan);
+  const gateway = new Gateway(hosts);
   const domains = part(document, 'domains', HTMLElement);
   const announcer = new Announcer(part(document, 'announcements', HTMLElement));
   const form = part(document, 'new-domain', MirageNewDomain);
 
+  const network = part(document, 'network', MirageNetwork);
+  network.connect(toolstack, hosts);
+
   toolstack.watch((domain) => {
+    domain.given = plan.argumentsFor(domain.args);
     announcer.follow(domain);
     const card = document.createElement('mirage-domain');
     card.domain = domain;
+    card.gateway = gateway;
     card.addEventListener('remove', () => {
       toolstack.remove(domain);
       card.remove();

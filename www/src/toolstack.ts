@@ -30,6 +30,10 @@ export class Toolstack {
     this.#domains.delete(domain);
   }
 
+  all(): Domain[] {
+    return [...this.#domains];
+  }
+
   has(name: string): boolean {
     return [...this.#domains].some((domain) => domain.name === name);
   }

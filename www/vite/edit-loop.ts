@@ -1,4 +1,5 @@
 // While the development server runs: a saved Rust file is compiled at once, and the page shows what came of it.
+import { readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { normalizePath, type ErrorPayload, type Plugin, type ViteDevServer } from 'vite';
 import { paint, print, seconds } from '../../tasks/console.mjs';
@@ -18,6 +19,8 @@ export function editLoop(): Plugin {
   let current = packageFolder;
   let turn = 0;
   let failure: ErrorPayload | undefined;
+  /** The module that the page shows, if it is one of ours. */
+  let shown: Buffer | undefined;
 
   async function build(server: ViteDevServer, reload: boolean) {
     const start = Date.now();
@@ -36,6 +39,10 @@ export function editLoop(): Plugin {
       print(`${paint('green', '✓')} ready for edits, after a first build of ${seconds(start)}`);
       return;
     }
+    // On a busy machine one save may be told twice. The page loads once.
+    const module = await readFile(join(folder, 'platform_js_bg.wasm'));
+    if (!mended && shown?.equals(module)) return;
+    shown = module;
     forget(server, current);
     forget(server, folder);
     turn += 1;

@@ -1,9 +1,11 @@
-import type { NetworkStats, Stats } from 'platform-js';
+import type { NetworkStats } from 'platform-js';
+import type { Domain } from '../domain';
 import { bytes, duration } from '../format';
 
 /** What a domain owns and has done, as the rows of a description list. */
-export function factRows(args: string, stats: Stats | undefined): Array<[term: string, value: string]> {
+export function factRows({ args, given, stats }: Domain): Array<[term: string, value: string]> {
   const rows: Array<[string, string]> = [['Arguments', args || 'none']];
+  if (given !== '') rows.push(['From the page', given]);
   if (stats === undefined) return rows;
   const { writtenBytes, readBytes, droppedBytes } = stats.console;
   rows.push(
@@ -12,6 +14,7 @@ export function factRows(args: string, stats: Stats | undefined): Array<[term: s
     ['Memory', bytes(stats.memoryBytes)],
     ['Tasks', String(stats.tasks)],
     ['Console', withDropped(`${bytes(writtenBytes)} out, ${bytes(readBytes)} in`, droppedBytes, 'bytes')],
+    ['Addresses', stats.addresses.join(', ') || 'none yet'],
     ...stats.networks.map((network): [string, string] => [`Network ${network.name}`, frames(network)]),
   );
   return rows;

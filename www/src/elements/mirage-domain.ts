@@ -1,7 +1,9 @@
 import { DomConsole } from 'platform-js';
 import { fromTemplate, part } from '../dom';
 import type { Domain, DomainState } from '../domain';
+import type { Gateway } from '../site/gateway';
 import { factRows, showFacts } from './facts';
+import { MirageSite } from './mirage-site';
 import { MirageStore } from './mirage-store';
 import { stateIcon } from './state-icon';
 
@@ -18,10 +20,15 @@ const MEANING: Partial<Record<DomainState, string>> = {
 /** A domain's card: its state, its console, its controls and what it owns. Tells by `remove` that it may go. */
 export class MirageDomain extends HTMLElement {
   #domain: Domain | undefined;
+  #gateway: Gateway | undefined;
   #close: (() => void) | undefined;
 
   set domain(domain: Domain) {
     this.#domain = domain;
+  }
+  /** The way to its web site. */
+  set gateway(gateway: Gateway) {
+    this.#gateway = gateway;
   }
 
   connectedCallback(): void {
@@ -33,6 +40,8 @@ export class MirageDomain extends HTMLElement {
     const console = new DomConsole(screen, (text) => domain.input(text));
     const store = part(this, 'store', MirageStore);
     store.domain = domain;
+    const site = part(this, 'site', MirageSite);
+    if (this.#gateway) site.connect(domain, this.#gateway);
     this.#wireButtons(domain);
     this.#showState(domain, console);
     this.#showFacts(domain);
@@ -116,6 +125,6 @@ export class MirageDomain extends HTMLElement {
   }
 
   #showFacts(domain: Domain): void {
-    showFacts(part(this, 'facts', HTMLDListElement), factRows(domain.args, domain.stats));
+    showFacts(part(this, 'facts', HTMLDListElement), factRows(domain));
   }
 }
