@@ -362,7 +362,7 @@ fn addresses_come_from_routers_and_go_with_their_time() {
         let stack = Tcpip::new(hub.station(5), &runtime, config).unwrap();
         within(&runtime, SECOND, stack.configured()).await.unwrap();
         let listed: Vec<_> = stack.addresses().iter().map(ToString::to_string).collect();
-        assert_eq!(listed, ["fe80::ff:fe00:5/64", "fd01::ff:fe00:5/64", "fd02::ff:fe00:5/64"]);
+        assert_eq!(listed, ["fd01::ff:fe00:5/64", "fd02::ff:fe00:5/64", "fe80::ff:fe00:5/64"]);
         assert_eq!(stack.routers(), ["fe80::1".parse::<IpAddr>().unwrap()]);
         assert_eq!(stack.name_servers(), ["fd00::53".parse::<IpAddr>().unwrap()]);
         runtime.sleep(60 * SECOND).await;
