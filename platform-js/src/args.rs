@@ -14,8 +14,10 @@ pub(crate) fn check(query: &str, own: &[Arg]) -> Result<Args, Vec<ArgError>> {
 
 /// The argument `name`, if it is good, whatever the others are: so that who is refused is called by its own name.
 pub(crate) fn name_alone(query: &str) -> Args {
-    let name = read(query).into_iter().filter(|(name, _)| name == "name").take(1);
-    Args::check(name, &[]).unwrap_or_default()
+    let mut given = read(query);
+    given.retain(|(name, _)| name == "name");
+    given.truncate(1);
+    Args::check(given, &[]).unwrap_or_default()
 }
 
 /// Reads `query`, with or without its `?`, as the browser does (URL standard, application/x-www-form-urlencoded).

@@ -53,13 +53,18 @@ fn frames_of_interest(stack: &str) -> impl Iterator<Item = &str> {
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
-        .skip_while(|line| OWN.iter().any(|own| line.contains(own)))
+        .skip_while(|line| OWN.iter().any(|own| position(line, own).is_some()))
+}
+
+/// Where `part` begins in `text`. The library's own search, which is fast where texts are long, is 2 kB of code.
+fn position(text: &str, part: &str) -> Option<usize> {
+    text.as_bytes().windows(part.len()).position(|window| window == part.as_bytes())
 }
 
 /// A frame with the file's name alone in place of its address.
 fn shortened(frame: &str) -> String {
-    match (frame.find("http"), frame.rfind('/')) {
-        (Some(address), Some(slash)) if address < slash => [&frame[..address], &frame[slash + 1..]].concat(),
+    match (position(frame, "http"), frame.rfind('/')) {
+        (Some(address), Some(slash)) if address < slash => format!("{}{}", &frame[..address], &frame[slash + 1..]),
         _ => frame.to_owned(),
     }
 }

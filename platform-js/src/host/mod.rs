@@ -12,13 +12,13 @@ use mirage_http::{Client, ClientLimits};
 use mirage_sig::{Platform, Stack};
 use mirage_tcpip::Tcpip;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 
 use crate::console::{Screen, Terminal};
 use crate::domain::{App, Domain};
 use crate::messages::to_js;
 use crate::platform::Browser;
 use crate::promise::promise;
+use crate::spawn::detached;
 
 /// A host is a unikernel that does nothing by itself.
 const HOST: App = App {
@@ -70,11 +70,11 @@ impl Host {
                     let _ = log.call1(&JsValue::UNDEFINED, &text.into());
                 }
                 let owner = drained.clone();
-                spawn_local(async move {
+                detached(Box::pin(async move {
                     if let Some(domain) = owner.get().and_then(Weak::upgrade) {
                         domain.terminal.drained();
                     }
-                });
+                }));
             };
             let domain = Domain::boot(HOST, &args, Terminal::new(Screen::Page(Box::new(show))), Box::new(|_| ()));
             owner.get_or_init(|| Rc::downgrade(&domain));

@@ -11,6 +11,7 @@ mod page;
 mod procedures;
 mod record;
 mod request;
+mod seen;
 mod writer;
 
 pub use error::KvFault;

@@ -6,27 +6,24 @@
 //! result: rare, slow, and simple.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use mirage_sig::Key;
-use wasm_bindgen_futures::spawn_local;
 
 use super::checks::Checks;
 use super::database::Database;
 use super::error::KvFault;
 use super::record::Record;
 use super::request::{Ends, Handlers, Transaction};
+use super::seen::Seen;
+use crate::spawn::detached;
 
 /// Writes that wait for their transaction; the next ones wait for room.
 pub(super) const QUEUE_MAX: usize = 1_024;
-
-/// Keys whose version is remembered. When there are more, all are forgotten, and the next write to each of them is not
-/// checked against other tabs'.
-pub(super) const SEEN_MAX: usize = 65_536;
 
 /// The version of a key without a value. Those of values are not negative.
 pub(super) const ABSENT: f64 = -1.0;
@@ -73,7 +70,7 @@ pub(super) struct Writer {
     waiting: RefCell<VecDeque<(u64, Waker)>>,
     next_place: Cell<u64>,
     /// The version that each key had when it was last read or written here, or [`ABSENT`].
-    seen: RefCell<HashMap<Key, f64>>,
+    seen: RefCell<Seen>,
     /// What a procedure under way has noted, to be taken back with its transaction.
     notes: RefCell<Vec<Note>>,
     /// For the one transaction that is under way, and the last of its checks: making them costs as much as a request.
@@ -109,35 +106,27 @@ impl Writer {
     }
 
     pub fn saw(&self, key: &Key, version: Option<f64>) {
-        let mut seen = self.seen.borrow_mut();
-        match version {
-            Some(version) => {
-                if seen.len() >= SEEN_MAX && !seen.contains_key(key) {
-                    seen.clear();
-                }
-                seen.insert(key.clone(), version);
-            }
-            None => drop(seen.remove(key)),
-        }
+        self.seen.borrow_mut().note(key, version);
     }
 
     /// As [`saw`](Self::saw), from within a procedure.
     pub fn note(&self, key: &Key, version: Option<f64>) {
-        let before = self.seen.borrow().get(key).copied();
+        let before = self.seen(key);
         self.saw(key, version);
         self.notes.borrow_mut().push(Note { key: key.clone(), before, after: version });
     }
 
     /// Notes that all within `dictionary` is gone, from within a procedure.
     pub fn note_gone_within(&self, dictionary: &Key) {
-        let gone: Vec<Key> = self.seen.borrow().keys().filter(|key| key.is_within(dictionary)).cloned().collect();
-        gone.iter().for_each(|key| self.note(key, None));
+        let gone = self.seen.borrow_mut().take_within(dictionary);
+        let notes = gone.into_iter().map(|(key, before)| Note { key, before: Some(before), after: None });
+        self.notes.borrow_mut().extend(notes);
     }
 
     fn take_back_notes(&self) {
         for note in self.notes.take().into_iter().rev() {
             // Unless the key was read since, by somebody who has seen the truth.
-            let now = self.seen.borrow().get(&note.key).copied();
+            let now = self.seen(&note.key);
             if now == note.after {
                 self.saw(&note.key, note.before);
             }
@@ -158,7 +147,7 @@ impl Writer {
         self.queue.borrow_mut().push_back(Job { work: work(), ticket: ticket.clone() });
         if !self.busy.replace(true) {
             // Not a task of the domain: what was taken from a unikernel is finished also if that ends or is paused.
-            spawn_local(self.clone().drain());
+            detached(Box::pin(self.clone().drain()));
         }
         poll_fn(|cx| match ticket.outcome.take() {
             Some(outcome) => Poll::Ready(outcome),
@@ -309,7 +298,7 @@ impl Writer {
 
     /// The version that was last seen of `key`, if any.
     pub fn seen(&self, key: &Key) -> Option<f64> {
-        self.seen.borrow().get(key).copied()
+        self.seen.borrow().get(key)
     }
 }
 
