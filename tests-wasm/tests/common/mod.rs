@@ -55,6 +55,8 @@ tests! {
         store_blocked,
         store_of_a_newer_version,
         store_deleted_under_us,
+        store_that_another_does_not_let_go,
+        writers_in_turn,
         store_full,
         store_with_foreign_content,
         many_writers_and_one_that_fails,
