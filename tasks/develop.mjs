@@ -31,7 +31,7 @@ path = "lib.rs"
 crate-type = ["cdylib"]
 
 [dependencies]
-platform-js = { path = "../../platform-js", default-features = false }
+platform-js = { package = "platform-js-library", path = "../../platform-js/library" }
 web-demo = { path = "../../web-demo" }
 
 [profile.dev]
@@ -39,7 +39,7 @@ debug = false
 opt-level = 1
 panic = "abort"
 `,
-  // As platform-js/src/lib.rs has it.
+  // As platform-js/bundle.rs has it.
   'lib.rs': 'platform_js::unikernel!("web-demo", web_demo::start, web_demo::ARGS);\n',
 };
 

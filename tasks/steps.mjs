@@ -48,7 +48,7 @@ export const steps = [
   {
     name: 'doc-wasm',
     about: 'documentation, browser crates',
-    work: check('cargo', ['doc', '--no-deps', ...wasm, '--package', 'platform-js'], strictDocs),
+    work: check('cargo', ['doc', '--no-deps', ...wasm, '--package', 'platform-js-library'], strictDocs),
   },
   { name: 'deny', about: 'licences and origins of the crates', work: deny },
   { name: 'bundle', about: 'the release bundle builds', work: async (report) => one(await release(report)) },

@@ -91,8 +91,3 @@ macro_rules! unikernel {
         }
     };
 }
-
-#[cfg(feature = "demo")]
-mod demo {
-    crate::unikernel!("web-demo", web_demo::start, web_demo::ARGS);
-}
