@@ -14,6 +14,7 @@ mod page;
 mod procedures;
 mod record;
 mod request;
+mod seen;
 mod writer;
 
 pub use error::KvFault;
@@ -27,7 +28,8 @@ use sha2::{Digest, Sha256};
 use database::Database;
 use record::Record;
 use request::Transaction;
-use writer::{ABSENT, Seen, Writer};
+use seen::Seen;
+use writer::{ABSENT, Writer};
 
 /// Reads, one after the other, that share a transaction.
 const READS_MAX: u32 = 32;

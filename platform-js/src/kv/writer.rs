@@ -6,7 +6,7 @@
 //! result: rare, slow, and simple.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -21,14 +21,11 @@ use super::error::KvFault;
 use super::lease::Lease;
 use super::record::Record;
 use super::request::{Ends, Handlers, Transaction};
+use super::seen::{Memory, Seen};
 use crate::spawn::detached;
 
 /// Writes that wait for their transaction; the next ones wait for room.
 pub(super) const QUEUE_MAX: usize = 1_024;
-
-/// Keys whose version is remembered. When there are more, all are forgotten, and the next write to each of them is not
-/// checked against other tabs'.
-pub(super) const SEEN_MAX: usize = 65_536;
 
 /// The version of a key without a value. Those of values are not negative.
 pub(super) const ABSENT: f64 = -1.0;
@@ -77,21 +74,12 @@ pub(super) struct Writer {
     pub lease: Lease,
     /// What there is, while the lease is held.
     pub catalogue: RefCell<Catalogue>,
-    seen: RefCell<HashMap<Key, Seen>>,
+    seen: RefCell<Memory>,
     /// What a procedure under way has noted, to be taken back with its transaction.
     notes: RefCell<Vec<Note>>,
     /// For the one transaction that is under way, and the last of its checks: making them costs as much as a request.
     ends: Rc<Ends>,
     handlers: Rc<Handlers>,
-}
-
-/// What was last read or written here of a key.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) struct Seen {
-    /// The version that it had, or [`ABSENT`].
-    pub version: f64,
-    /// The holding of the lease in which that was; 0 if it was in none.
-    pub holding: u32,
 }
 
 struct Note {
@@ -131,11 +119,7 @@ impl Writer {
     }
 
     pub fn saw(&self, key: &Key, what: Seen) {
-        let mut seen = self.seen.borrow_mut();
-        if seen.len() >= SEEN_MAX && !seen.contains_key(key) {
-            seen.clear();
-        }
-        seen.insert(key.clone(), what);
+        self.seen.borrow_mut().note(key, Some(what));
     }
 
     /// Notes what `key` has now, from within a procedure.
@@ -152,9 +136,8 @@ impl Writer {
     /// Notes that all within `dictionary` is gone, from within a procedure.
     pub fn note_gone_within(&self, dictionary: &Key) {
         self.catalogue.borrow_mut().remove_within(dictionary);
-        let mut seen = self.seen.borrow_mut();
-        let gone = seen.extract_if(|key, _| key.is_within(dictionary));
-        self.notes.borrow_mut().extend(gone.map(|(key, before)| Note { key, before: Some(before), after: None }));
+        let gone = self.seen.borrow_mut().take_within(dictionary);
+        self.notes.borrow_mut().extend(gone.into_iter().map(|(key, before)| Note { key, before: Some(before), after: None }));
     }
 
     fn just_now(&self, version: f64) -> Seen {
@@ -169,10 +152,7 @@ impl Writer {
             if self.seen(&note.key) != note.after {
                 continue;
             }
-            match note.before {
-                Some(before) => self.saw(&note.key, before),
-                None => drop(self.seen.borrow_mut().remove(&note.key)),
-            }
+            self.seen.borrow_mut().note(&note.key, note.before);
         }
     }
 
@@ -188,10 +168,7 @@ impl Writer {
         self.room().await;
         let ticket = Rc::<Ticket>::default();
         self.queue.borrow_mut().push_back(Job { work: work(), ticket: ticket.clone() });
-        if !self.busy.replace(true) {
-            // Not a task of the domain: what was taken from a unikernel is finished also if that ends or is paused.
-            detached(Box::pin(self.clone().drain()));
-        }
+        self.set_off();
         poll_fn(|cx| match ticket.outcome.take() {
             Some(outcome) => Poll::Ready(outcome),
             None => {
@@ -200,6 +177,15 @@ impl Writer {
             }
         })
         .await
+    }
+
+    /// Sees to it that the queue is worked on. A function that waits for nothing and is generic over nothing, so that the
+    /// loop is compiled once, here, and not again for each application.
+    fn set_off(self: &Rc<Self>) {
+        if !self.busy.replace(true) {
+            // Not a task of the domain: what was taken from a unikernel is finished also if that ends or is paused.
+            detached(Box::pin(self.clone().drain()));
+        }
     }
 
     /// Waits for room in the queue, behind all who waited before.
@@ -370,7 +356,7 @@ impl Writer {
 
     /// What was last seen of `key`, if anything.
     pub fn seen(&self, key: &Key) -> Option<Seen> {
-        self.seen.borrow().get(key).copied()
+        self.seen.borrow().get(key)
     }
 }
 
