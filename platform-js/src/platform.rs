@@ -51,13 +51,16 @@ impl Platform for Browser {
     }
 
     /// `name` is spelled as the argument `net`: `lan:0`, or a relay's address. The empty name without that argument is
-    /// `lan:0`, which all tabs of this origin share.
+    /// `lan:0`, which all tabs of this origin share. To the network that the argument chose, the first interface goes by the
+    /// page's own switch, if the page has one; a LAN is the same one on either way.
     async fn network(&self, name: &str) -> Result<Interface, Failure> {
-        let cable = match name {
-            "" => self.0.args.text("net").unwrap_or("lan:0"),
-            name => name,
+        let chosen = self.0.args.text("net").unwrap_or("lan:0");
+        let name = if name.is_empty() { chosen } else { name };
+        let cable = if name == chosen { self.0.take_cable() } else { None };
+        let interface = match cable {
+            Some(port) => Interface::on_port(name, port),
+            None => Interface::plug_in(name)?,
         };
-        let interface = Interface::plug_in(cable)?;
         self.0.watch_network(interface.meter());
         Ok(interface)
     }
