@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use mirage_sig::{Key, KvErrorKind};
 
+use super::catalogue::{Catalogue, has, has_within};
 use super::error::KvFault;
 use super::record::Record;
 use super::request::{Handlers, Pending, Transaction};
@@ -29,13 +30,26 @@ enum Wanted {
 }
 
 impl Checks {
+    /// As [`before_set`](Self::before_set), outside a procedure: asks nothing that the only writer knows.
+    pub fn before_plain_set(&mut self, writer: &Writer, transaction: &Transaction, key: &Key) -> Outcome {
+        let catalogue = writer.catalogue.borrow();
+        let Catalogue::Whole(keys) = &*catalogue else { return self.before_set(writer, transaction, key) };
+        if key.is_root() || has_within(keys, key) {
+            return Err(KvFault::at(KvErrorKind::ValueExpected, key));
+        }
+        if let Some(ancestor) = key.ancestors().find(|ancestor| has(keys, ancestor)) {
+            return Err(KvFault::not_within(key, &ancestor));
+        }
+        self.version(writer, transaction, key)
+    }
+
     /// Asks what must be known before `key` may be set, ahead of the write.
     pub fn before_set(&mut self, writer: &Writer, transaction: &Transaction, key: &Key) -> Outcome {
         if key.is_root() {
             return Err(KvFault::at(KvErrorKind::ValueExpected, key));
         }
         self.version(writer, transaction, key)?;
-        if writer.seen(key).is_some_and(|seen| seen != ABSENT) {
+        if writer.seen(key).is_some_and(|seen| seen.version != ABSENT) {
             // Where a value was seen and still is, there is no dictionary, and nothing above it is a value.
             return Ok(());
         }
@@ -46,12 +60,15 @@ impl Checks {
         Ok(())
     }
 
-    /// Asks whether `key` is still what was last seen of it, if it was seen at all.
+    /// Asks whether `key` is still what was last seen of it, if it was seen, and others may have written since.
     pub fn version(&mut self, writer: &Writer, transaction: &Transaction, key: &Key) -> Outcome {
-        match writer.seen(key) {
-            None => {}
-            Some(ABSENT) => self.ask(key, transaction.probe(key)?, Wanted::Nothing(KvErrorKind::Conflict)),
-            Some(version) => self.ask(key, transaction.get(key)?, Wanted::Version(version)),
+        let Some(seen) = writer.seen(key) else { return Ok(()) };
+        if seen.holding != 0 && seen.holding == writer.lease.holding() {
+            return Ok(());
+        }
+        match seen.version {
+            ABSENT => self.ask(key, transaction.probe(key)?, Wanted::Nothing(KvErrorKind::Conflict)),
+            version => self.ask(key, transaction.get(key)?, Wanted::Version(version)),
         }
         Ok(())
     }

@@ -2,11 +2,14 @@
 //!
 //! Keys are kept as text in one object store; a dictionary is a common beginning. `set` has reached the disk when it resolves
 //! (durability "strict"), and writes under way at once share a transaction (see [`writer`]). Each value carries a random
-//! version, by which a store notices that another tab has changed what it last saw.
+//! version, by which a store notices that another tab has changed what it last saw; while it is the only writer (see [`lease`]),
+//! it need not look.
 
+mod catalogue;
 mod checks;
 mod database;
 mod error;
+mod lease;
 mod page;
 mod procedures;
 mod record;
@@ -24,7 +27,7 @@ use sha2::{Digest, Sha256};
 use database::Database;
 use record::Record;
 use request::Transaction;
-use writer::{ABSENT, Writer};
+use writer::{ABSENT, Seen, Writer};
 
 /// Reads, one after the other, that share a transaction.
 const READS_MAX: u32 = 32;
@@ -43,12 +46,12 @@ impl IndexedDb {
     pub async fn open(domain: &str, store: &str) -> Result<Self, Failure> {
         let name = database_name(domain, store);
         let database = Database::open(&name).await.context(format!("store {store:?} of {domain:?}"))?;
-        Ok(Self(Writer::new(database)))
+        Ok(Self(Writer::new(&name, database)))
     }
 
     /// Closes it now, for all clones.
     pub(crate) fn close(&self) {
-        self.0.database.close();
+        self.0.close();
     }
 
     fn read(&self) -> Result<Transaction, KvFault> {
@@ -82,13 +85,14 @@ impl IndexedDb {
 
     /// The record of `key`, or the error that says what is there instead.
     async fn record(&self, key: &Key) -> Result<Record, KvFault> {
+        let holding = self.0.lease.holding();
         let (transaction, request) = self.ask(key)?;
         let found = self.explain(request.await)?;
         if let Some(record) = Record::found(key, found)? {
-            self.0.saw(key, Some(record.version()));
+            self.0.saw(key, Seen { version: record.version(), holding });
             return Ok(record);
         }
-        self.0.saw(key, Some(ABSENT));
+        self.0.saw(key, Seen { version: ABSENT, holding });
         let dictionary = key.is_root() || !self.explain(transaction.probe_within(key)?.await)?.is_undefined();
         Err(KvFault::at(if dictionary { KvErrorKind::ValueExpected } else { KvErrorKind::NotFound }, key))
     }

@@ -29,7 +29,7 @@ async fn set(writer: &Writer, transaction: &Transaction, key: &Key, value: &[u8]
 /// reads in its own transaction.
 async fn current(writer: &Writer, transaction: &Transaction, key: &Key) -> Result<Option<Record>, KvFault> {
     let found = Record::found(key, transaction.get(key)?.await?)?;
-    writer.note(key, Some(found.as_ref().map_or(ABSENT, Record::version)));
+    writer.note(key, found.as_ref().map_or(ABSENT, Record::version));
     Ok(found)
 }
 
@@ -51,7 +51,7 @@ pub(super) fn set_partial(key: Key, offset: u64, bytes: Vec<u8>) -> Procedure {
             }
             let record = Record::new(&value);
             transaction.put(&key, &record)?;
-            writer.note(&key, Some(record.version()));
+            writer.note(&key, record.version());
             Ok(())
         })
     })
@@ -79,11 +79,11 @@ where
                 Some(value) => {
                     let record = Record::new(value);
                     transaction.put(&key, &record)?;
-                    writer.note(&key, Some(record.version()));
+                    writer.note(&key, record.version());
                 }
                 None => {
                     transaction.delete(&key)?;
-                    writer.note(&key, Some(ABSENT));
+                    writer.note(&key, ABSENT);
                 }
             }
             filled.replace(new);
@@ -101,7 +101,7 @@ pub(super) fn batch(changes: Vec<(Key, Option<Vec<u8>>)>) -> Procedure {
                 match value {
                     Some(value) => {
                         let version = set(&writer, &transaction, key, value).await?;
-                        writer.note(key, Some(version));
+                        writer.note(key, version);
                     }
                     None => remove(&writer, &transaction, key).await?,
                 }
@@ -119,7 +119,7 @@ async fn remove(writer: &Writer, transaction: &Transaction, key: &Key) -> Outcom
         transaction.delete(key)?;
     }
     transaction.delete_within(key)?;
-    writer.note(key, Some(ABSENT));
+    writer.note(key, ABSENT);
     writer.note_gone_within(key);
     Ok(())
 }
@@ -160,8 +160,8 @@ pub(super) fn rename(source: Key, dest: Key) -> Procedure {
                     transaction.delete(&source)?;
                     let moved = record.moved();
                     transaction.put(&dest, &moved)?;
-                    writer.note(&source, Some(ABSENT));
-                    writer.note(&dest, Some(moved.version()));
+                    writer.note(&source, ABSENT);
+                    writer.note(&dest, moved.version());
                 }
                 None if at_dest.is_some() => return Err(KvFault::at(KvErrorKind::DictionaryExpected, &dest)),
                 None => {
@@ -171,8 +171,9 @@ pub(super) fn rename(source: Key, dest: Key) -> Procedure {
                         let target = dest
                             .join(tail)
                             .map_err(|error| KvFault::at(KvErrorKind::NoSpace, &key).with_detail(error.to_string()))?;
-                        transaction.put(&target, &record.moved())?;
-                        writer.note(&target, None);
+                        let moved = record.moved();
+                        transaction.put(&target, &moved)?;
+                        writer.note(&target, moved.version());
                     }
                     transaction.delete_within(&source)?;
                     writer.note_gone_within(&source);

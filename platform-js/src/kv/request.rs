@@ -319,6 +319,13 @@ impl Transaction {
         Array::from(&found).iter().map(|key| read_key(&key)).collect()
     }
 
+    /// All keys, up to a number of them.
+    pub async fn keys(&self, limit: u32) -> Result<Vec<Key>, KvFault> {
+        let every = range_within(&Key::ROOT)?;
+        let found = pending(self.values.get_all_keys_with_key_and_limit(&every, limit))?.await?;
+        Array::from(&found).iter().map(|key| read_key(&key)).collect()
+    }
+
     /// Stores a record. Its failure ends the transaction, which tells.
     pub fn put(&self, key: &Key, record: &Record) -> Result<(), KvFault> {
         self.values.put_with_key(record.as_js(), &js_key(key)).map_err(|error| KvFault::from_js(&error).about(key))?;

@@ -15,9 +15,11 @@ use std::task::{Poll, Waker};
 use mirage_sig::Key;
 use wasm_bindgen_futures::spawn_local;
 
+use super::catalogue::{Catalogue, KEYS_MAX};
 use super::checks::Checks;
 use super::database::Database;
 use super::error::KvFault;
+use super::lease::Lease;
 use super::record::Record;
 use super::request::{Ends, Handlers, Transaction};
 
@@ -72,8 +74,10 @@ pub(super) struct Writer {
     /// Writers that wait for room in the queue, first come first served.
     waiting: RefCell<VecDeque<(u64, Waker)>>,
     next_place: Cell<u64>,
-    /// The version that each key had when it was last read or written here, or [`ABSENT`].
-    seen: RefCell<HashMap<Key, f64>>,
+    pub lease: Lease,
+    /// What there is, while the lease is held.
+    pub catalogue: RefCell<Catalogue>,
+    seen: RefCell<HashMap<Key, Seen>>,
     /// What a procedure under way has noted, to be taken back with its transaction.
     notes: RefCell<Vec<Note>>,
     /// For the one transaction that is under way, and the last of its checks: making them costs as much as a request.
@@ -81,14 +85,24 @@ pub(super) struct Writer {
     handlers: Rc<Handlers>,
 }
 
+/// What was last read or written here of a key.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    /// The version that it had, or [`ABSENT`].
+    pub version: f64,
+    /// The holding of the lease in which that was; 0 if it was in none.
+    pub holding: u32,
+}
+
 struct Note {
     key: Key,
-    before: Option<f64>,
-    after: Option<f64>,
+    before: Option<Seen>,
+    after: Option<Seen>,
 }
 
 impl Writer {
-    pub fn new(database: Database) -> Rc<Self> {
+    /// Of the database of that name.
+    pub fn new(name: &str, database: Database) -> Rc<Self> {
         Rc::new(Self {
             database,
             queue: RefCell::default(),
@@ -96,6 +110,8 @@ impl Writer {
             reader: RefCell::default(),
             waiting: RefCell::default(),
             next_place: Cell::new(0),
+            lease: Lease::new(name),
+            catalogue: RefCell::default(),
             seen: RefCell::default(),
             notes: RefCell::default(),
             ends: Ends::new(),
@@ -108,38 +124,54 @@ impl Writer {
         self.busy.get()
     }
 
-    pub fn saw(&self, key: &Key, version: Option<f64>) {
-        let mut seen = self.seen.borrow_mut();
-        match version {
-            Some(version) => {
-                if seen.len() >= SEEN_MAX && !seen.contains_key(key) {
-                    seen.clear();
-                }
-                seen.insert(key.clone(), version);
-            }
-            None => drop(seen.remove(key)),
-        }
+    /// Closes the database, and lets others write.
+    pub fn close(&self) {
+        self.database.close();
+        self.lease.close();
     }
 
-    /// As [`saw`](Self::saw), from within a procedure.
-    pub fn note(&self, key: &Key, version: Option<f64>) {
-        let before = self.seen.borrow().get(key).copied();
-        self.saw(key, version);
-        self.notes.borrow_mut().push(Note { key: key.clone(), before, after: version });
+    pub fn saw(&self, key: &Key, what: Seen) {
+        let mut seen = self.seen.borrow_mut();
+        if seen.len() >= SEEN_MAX && !seen.contains_key(key) {
+            seen.clear();
+        }
+        seen.insert(key.clone(), what);
+    }
+
+    /// Notes what `key` has now, from within a procedure.
+    pub fn note(&self, key: &Key, version: f64) {
+        match version {
+            ABSENT => self.catalogue.borrow_mut().remove(key),
+            _ => self.catalogue.borrow_mut().insert(key),
+        }
+        let (before, after) = (self.seen(key), self.just_now(version));
+        self.saw(key, after);
+        self.notes.borrow_mut().push(Note { key: key.clone(), before, after: Some(after) });
     }
 
     /// Notes that all within `dictionary` is gone, from within a procedure.
     pub fn note_gone_within(&self, dictionary: &Key) {
-        let gone: Vec<Key> = self.seen.borrow().keys().filter(|key| key.is_within(dictionary)).cloned().collect();
-        gone.iter().for_each(|key| self.note(key, None));
+        self.catalogue.borrow_mut().remove_within(dictionary);
+        let mut seen = self.seen.borrow_mut();
+        let gone = seen.extract_if(|key, _| key.is_within(dictionary));
+        self.notes.borrow_mut().extend(gone.map(|(key, before)| Note { key, before: Some(before), after: None }));
+    }
+
+    fn just_now(&self, version: f64) -> Seen {
+        Seen { version, holding: self.lease.holding() }
     }
 
     fn take_back_notes(&self) {
+        // What it has noted of the keys is not so; they are read anew.
+        self.catalogue.take();
         for note in self.notes.take().into_iter().rev() {
             // Unless the key was read since, by somebody who has seen the truth.
-            let now = self.seen.borrow().get(&note.key).copied();
-            if now == note.after {
-                self.saw(&note.key, note.before);
+            if self.seen(&note.key) != note.after {
+                continue;
+            }
+            match note.before {
+                Some(before) => self.saw(&note.key, before),
+                None => drop(self.seen.borrow_mut().remove(&note.key)),
             }
         }
     }
@@ -203,8 +235,36 @@ impl Writer {
                 return;
             }
             self.wake_first();
-            self.commit(group).await;
+            match self.begin().await {
+                Ok(()) => self.commit(group).await,
+                Err(fault) => {
+                    let fault = self.database.explain(fault);
+                    group.iter().for_each(|job| job.ticket.settle(Err(fault.clone())));
+                }
+            }
+            match self.database.handle() {
+                Ok(_) => self.lease.rest(),
+                Err(_) => self.lease.close(),
+            }
         }
+    }
+
+    /// Waits for the right to write, and reads what there is if others had it.
+    async fn begin(&self) -> Outcome {
+        let database = self.database.handle()?;
+        if self.lease.work().await? {
+            self.reader.take();
+            self.catalogue.take();
+        }
+        let unread = matches!(*self.catalogue.borrow(), Catalogue::Unread);
+        if unread && self.lease.holding() != 0 {
+            let keys = Transaction::read(database)?.keys(KEYS_MAX + 1).await;
+            self.catalogue.replace(match keys {
+                Ok(keys) if keys.len() <= KEYS_MAX as usize => Catalogue::whole(keys),
+                _ => Catalogue::Unknowable,
+            });
+        }
+        Ok(())
     }
 
     /// The first job; if it is a plain write, also those that follow it up to the first that is none, or writes a key again.
@@ -285,7 +345,8 @@ impl Writer {
         transaction.end().await.map_err(|fault| self.database.explain(fault))?;
         for job in jobs {
             if let Work::Set { key, record } = &job.work {
-                self.saw(key, Some(record.version()));
+                self.saw(key, self.just_now(record.version()));
+                self.catalogue.borrow_mut().insert(key);
             }
         }
         Ok(())
@@ -296,7 +357,7 @@ impl Writer {
         let mut checks = Checks::default();
         for job in jobs {
             if let Work::Set { key, record } = &job.work {
-                checks.before_set(self, transaction, key)?;
+                checks.before_plain_set(self, transaction, key)?;
                 transaction.put(key, record)?;
             }
         }
@@ -307,8 +368,8 @@ impl Writer {
         Transaction::write(self.database.handle()?, self.ends.clone())
     }
 
-    /// The version that was last seen of `key`, if any.
-    pub fn seen(&self, key: &Key) -> Option<f64> {
+    /// What was last seen of `key`, if anything.
+    pub fn seen(&self, key: &Key) -> Option<Seen> {
         self.seen.borrow().get(key).copied()
     }
 }

@@ -9,9 +9,10 @@ mod trouble;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use mirage_conformance::Verdict;
-use mirage_sig::{Platform, Random};
+use mirage_sig::{Platform, Random, Runtime};
 use platform_js::{App, Browser, Embedded};
 use wasm_bindgen_futures::spawn_local;
 
@@ -21,10 +22,18 @@ macro_rules! tests {
         $($(
             #[wasm_bindgen_test::wasm_bindgen_test]
             async fn $test() {
-                $module::$test().await;
+                $crate::common::in_time(stringify!($test), $module::$test()).await;
             }
         )*)*
     };
+}
+
+/// What no test takes. The harness only knows a limit for all of them together, and does not say which one never ended.
+const LIMIT: Duration = Duration::from_secs(60);
+
+async fn in_time(test: &str, work: impl Future<Output = ()>) {
+    let ended = Domain::idle().platform().timeout(LIMIT, work).await;
+    assert!(ended.is_ok(), "{test} had not ended after {LIMIT:?}");
 }
 
 tests! {
@@ -47,6 +56,8 @@ tests! {
         store_blocked,
         store_of_a_newer_version,
         store_deleted_under_us,
+        store_that_another_does_not_let_go,
+        writers_in_turn,
         store_full,
         store_with_foreign_content,
         many_writers_and_one_that_fails,

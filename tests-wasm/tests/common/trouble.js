@@ -55,23 +55,24 @@ export function refuseIndexedDb() {
 
 /**
  * Makes puts fail as on a full disk: at once, or, as browsers mostly do, by a transaction that is aborted with that reason
- * later. Gives the way back.
+ * instead of committed. Gives the way back.
  */
 export function fillDisk(atOnce) {
   const { put } = IDBObjectStore.prototype;
+  const { commit } = IDBTransaction.prototype;
   const full = () => new DOMException("The quota is used up.", "QuotaExceededError");
   IDBObjectStore.prototype.put = function (...args) {
     if (atOnce) throw full();
-    const { transaction } = this;
-    const request = put.apply(this, args);
-    if (!Object.hasOwn(transaction, "error")) {
-      Object.defineProperty(transaction, "error", { get: full });
-      queueMicrotask(() => transaction.abort());
-    }
-    return request;
+    Object.defineProperty(this.transaction, "error", { get: full, configurable: true });
+    return put.apply(this, args);
+  };
+  IDBTransaction.prototype.commit = function () {
+    if (Object.hasOwn(this, "error")) this.abort();
+    else commit.apply(this);
   };
   return () => {
     IDBObjectStore.prototype.put = put;
+    IDBTransaction.prototype.commit = commit;
   };
 }
 
@@ -84,4 +85,11 @@ export async function sendNonsense(channelName) {
   channel.postMessage(new Uint8Array(60));
   await new Promise((resolve) => setTimeout(resolve, 50));
   channel.close();
+}
+
+/** Keeps a Web Lock, as a tab that hangs does. Resolves to what lets go of it. */
+export function holdLock(name) {
+  return new Promise((held) => {
+    void navigator.locks.request(name, () => new Promise((release) => held(release)));
+  });
 }

@@ -21,6 +21,8 @@ extern "C" {
     async fn put_foreign(name: &str, key: &str);
     #[wasm_bindgen(js_name = refuseIndexedDb)]
     fn refuse_indexed_db() -> Function;
+    #[wasm_bindgen(js_name = holdLock)]
+    async fn hold_lock(name: &str) -> JsValue;
     #[wasm_bindgen(js_name = fillDisk)]
     fn fill_disk(at_once: bool) -> Function;
     #[wasm_bindgen(js_name = sendNonsense)]
@@ -79,6 +81,54 @@ pub async fn store_deleted_under_us() {
     says(kind_of(store.remove(&key).await.context("remove")), KvErrorKind::Gone, "reload");
     let new = domain.platform().kv("store").await.unwrap();
     assert_eq!(new.exists(&key).await, Ok(None));
+}
+
+pub async fn store_that_another_does_not_let_go() {
+    let domain = Domain::idle();
+    let store = domain.platform().kv("store").await.unwrap();
+    let key = Key::new("a").unwrap();
+    let release: Function = hold_lock(&database(&domain)).await.unchecked_into();
+    says(kind_of(store.set(&key, b"1").await.context("set")), KvErrorKind::Blocked, "does not let go");
+    assert_eq!(store.exists(&key).await, Ok(None));
+    // Who gave up is in nobody's way, and may write once the other is gone.
+    release.call0(&JsValue::NULL).unwrap();
+    store.set(&key, b"2").await.unwrap();
+    assert_eq!(store.get(&key).await.unwrap(), b"2");
+}
+
+pub async fn writers_in_turn() {
+    let domain = Domain::idle();
+    let [one, other] = [domain.platform().kv("store").await.unwrap(), domain.platform().kv("store").await.unwrap()];
+    let key = |name: &str| Key::new(name).unwrap();
+    for round in 0..20_u8 {
+        let (of_one, in_one) = (key("of one"), key(&format!("one/{round}")));
+        let (of_other, in_other) = (key("of the other"), key(&format!("other/{round}")));
+        let value = [round];
+        let sets = vec![
+            Box::pin(one.set(&of_one, &value)) as _,
+            Box::pin(other.set(&of_other, &value)) as _,
+            Box::pin(one.set(&in_one, &value)) as _,
+            Box::pin(other.set(&in_other, &value)) as _,
+        ];
+        let results: Vec<Result<(), KvFault>> = mirage_conformance::poll::join_all(sets).await;
+        assert_eq!(results, [Ok(()), Ok(()), Ok(()), Ok(())]);
+    }
+    assert_eq!(one.list(&key("other")).await.unwrap().len(), 20);
+    // Each knows the keys that the other one made, and what it has seen is not what is there.
+    assert_eq!(one.set(&key("other"), b"x").await.unwrap_err().kind(), KvErrorKind::ValueExpected);
+    assert_eq!(one.set(&key("of the other/x"), b"x").await.unwrap_err().kind(), KvErrorKind::DictionaryExpected);
+    assert_eq!(one.get(&key("of the other")).await.unwrap(), [19]);
+    other.set(&key("of the other"), b"new").await.unwrap();
+    assert_eq!(one.set(&key("of the other"), b"newer").await.unwrap_err().kind(), KvErrorKind::Conflict);
+    assert_eq!(one.get(&key("of the other")).await.unwrap(), b"new");
+    one.set(&key("of the other"), b"newer").await.unwrap();
+    // One that is gone holds up nobody.
+    one.remove(&key("one")).await.unwrap();
+    drop(one);
+    other.set(&key("one"), b"x").await.unwrap();
+    other.rename(&key("other"), &key("others")).await.unwrap();
+    other.set(&key("other"), b"x").await.unwrap();
+    assert_eq!(other.set(&key("others"), b"x").await.unwrap_err().kind(), KvErrorKind::ValueExpected);
 }
 
 pub async fn store_full() {
