@@ -352,7 +352,8 @@ test('the network and a web site are used from the keyboard alone', async () => 
   await shown.says('Hello from a unikernel');
 
   await network().locator('summary').focus();
-  await keys('Tab');
+  // Over the three sliders and their button.
+  await keys('Tab', 'Tab', 'Tab', 'Tab', 'Tab');
   await page.keyboard.type('tcp');
   await counts(/^\d+ of/);
   // Follow, the three buttons, the list.
@@ -370,6 +371,69 @@ test('the network and a web site are used from the keyboard alone', async () => 
   const focused = (/** @type {any} */ box) => box === box.ownerDocument.activeElement;
   assert.equal(await frames().evaluate(focused), true);
   tab.assertQuiet(clicked);
+});
+
+test('a domain whose cable is out is not reached, until it is plugged in again', async () => {
+  const shown = site('web-demo');
+  const card = domain(page, 'web-demo');
+  const address = await shown.address();
+  await card.region.getByText(/link up.*page’s switch through shared memory/).waitFor();
+  await card.press('Unplug');
+  await card.region.getByText(/link down/).waitFor();
+  await shown.open();
+  await shown.says(new RegExp(`No answer from ${address}|${address} did not answer in time`));
+  // The cable stays out over a reset, as it is not the domain's.
+  await card.press('Reset');
+  await card.says(/My web site is at/);
+  await card.region.getByText(/link down/).waitFor();
+  await card.press('Plug in');
+  await card.region.getByText(/link up/).waitFor();
+  await shown.press('Reload');
+  await shown.says('Hello from a unikernel');
+  tab.assertQuiet(/status of 50[24]/);
+});
+
+test('frames are lost, delayed and throttled as the sliders say', async () => {
+  const shown = site('web-demo');
+  await openNetwork();
+  const slider = (/** @type {string} */ name) => network().getByRole('slider', { name, exact: true });
+  const says = async (/** @type {string} */ name, /** @type {string} */ text) => {
+    assert.equal(await slider(name).getAttribute('aria-valuetext'), text);
+    await network().getByText(text, { exact: true }).waitFor();
+  };
+  // By the keyboard, and as one drags.
+  await slider('Loss').focus();
+  await page.keyboard.press('End');
+  await says('Loss', '100 %');
+  await shown.open();
+  await shown.says(/No answer from|did not answer in time/);
+  await slider('Loss').focus();
+  await page.keyboard.press('Home');
+  await says('Loss', '0 %');
+  await shown.press('Reload');
+  await shown.says('Hello from a unikernel');
+
+  const visit = async (/** @type {string} */ page) => {
+    const start = Date.now();
+    await shown.go(`${await shown.address()}${page}`);
+    await shown.isAt(`http://${await shown.address()}${page}`);
+    return Date.now() - start;
+  };
+  await slider('Delay').fill('300');
+  await says('Delay', '300 ms');
+  // A way there, and a way back.
+  const took = await visit('/status');
+  assert.ok(took >= 600, `${took} ms`);
+  await network().getByRole('button', { name: 'None of these' }).click();
+  await says('Delay', '0 ms');
+  await slider('Rate').fill('10');
+  await says('Rate', '0.1 Mbit/s');
+  // Some thousand bytes and their headers, at 12.5 kB a second.
+  const slow = await visit('/how.html');
+  assert.ok(slow >= 100, `${slow} ms`);
+  await network().getByRole('button', { name: 'None of these' }).click();
+  await says('Rate', 'no bound');
+  tab.assertQuiet(clicked, /status of 50[24]/);
 });
 
 test('a flood of frames is bounded, counted, and leaves the page usable', async (t) => {
