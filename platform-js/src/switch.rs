@@ -83,7 +83,7 @@ impl Switch {
             domain,
             net: net.to_owned(),
             lan: Lan::switch(),
-            rings: rings && is_isolated(),
+            rings,
             cables: RefCell::default(),
             impairment: Cell::new(Impairment::NONE),
             mirror: Rc::default(),
@@ -137,11 +137,6 @@ impl Switch {
 
 /// The longest delay.
 const DELAY_MAX: Duration = Duration::from_secs(10);
-
-/// Whether memory can be shared with other workers (HTML standard, "cross-origin isolated").
-fn is_isolated() -> bool {
-    js_sys::Reflect::get(&js_sys::global(), &"crossOriginIsolated".into()).is_ok_and(|isolated| isolated.is_truthy())
-}
 
 impl Inner {
     fn plug(&self, number: u32) -> Option<Plug> {

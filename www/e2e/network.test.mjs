@@ -378,8 +378,11 @@ test('a domain whose cable is out is not reached, until it is plugged in again',
   const card = domain(page, 'web-demo');
   const address = await shown.address();
   await card.region.getByText(/link up.*page’s switch through shared memory/).waitFor();
+  await openNetwork();
+  const station = network().getByRole('listitem').first();
   await card.press('Unplug');
   await card.region.getByText(/link down/).waitFor();
+  assert.match((await station.getAttribute('aria-label')) ?? '', /^web-demo: .*, unplugged$/);
   await shown.open();
   await shown.says(new RegExp(`No answer from ${address}|${address} did not answer in time`));
   // The cable stays out over a reset, as it is not the domain's.
@@ -388,6 +391,7 @@ test('a domain whose cable is out is not reached, until it is plugged in again',
   await card.region.getByText(/link down/).waitFor();
   await card.press('Plug in');
   await card.region.getByText(/link up/).waitFor();
+  assert.doesNotMatch((await station.getAttribute('aria-label')) ?? '', /unplugged/);
   await shown.press('Reload');
   await shown.says('Hello from a unikernel');
   tab.assertQuiet(/status of 50[24]/);
@@ -399,7 +403,7 @@ test('frames are lost, delayed and throttled as the sliders say', async () => {
   const slider = (/** @type {string} */ name) => network().getByRole('slider', { name, exact: true });
   const says = async (/** @type {string} */ name, /** @type {string} */ text) => {
     assert.equal(await slider(name).getAttribute('aria-valuetext'), text);
-    await network().getByText(text, { exact: true }).waitFor();
+    await network().locator('.reading').getByText(text, { exact: true }).waitFor();
   };
   // By the keyboard, and as one drags.
   await slider('Loss').focus();
@@ -421,6 +425,7 @@ test('frames are lost, delayed and throttled as the sliders say', async () => {
   };
   await slider('Delay').fill('300');
   await says('Delay', '300 ms');
+  await network().locator('.faults-now').filter({ hasText: /^300 ms$/ }).waitFor();
   // A way there, and a way back.
   const took = await visit('/status');
   assert.ok(took >= 600, `${took} ms`);

@@ -268,10 +268,14 @@ export class Domain {
     this.#watchdog.stop();
     this.#worker?.terminate();
     this.#worker = undefined;
-    // Who was terminated cannot hang up any more.
+    this.#takeCableAway();
+    this.#stage = 'gone';
+  }
+
+  /** Who was terminated, or has crashed, cannot hang up any more. */
+  #takeCableAway(): void {
     this.#cable?.remove();
     this.#cable = undefined;
-    this.#stage = 'gone';
   }
 
   #nameIs(name: string): void {
@@ -284,6 +288,7 @@ export class Domain {
     this.#state = state;
     this.#report = report;
     if (!this.alive) this.#watchdog.stop();
+    if (state === 'crashed') this.#takeCableAway();
     this.#keepWatch();
     this.#tellWatchers((watcher) => watcher.state?.());
   }

@@ -216,13 +216,12 @@ impl Wire {
     }
 
     fn offer(&self, rings: bool) {
-        if rings {
-            let (down, up) = (ring::memory(), ring::memory());
+        if rings && let (Some(down), Some(up)) = (ring::memory(), ring::memory()) {
             self.offered.replace(Rings::over(&down, &up));
             if self.post(&Array::of2(&up, &down)) {
                 return;
             }
-            // Not isolated after all.
+            // It can be had, and not be sent: the page is not cross-origin isolated.
             self.offered.take();
         }
         self.post(&"port".into());
@@ -269,7 +268,11 @@ impl Wire {
             self.answer(Rings::over(&offer.get(0), &offer.get(1)));
         } else {
             match (message.as_string().as_deref(), self.role) {
-                (Some("gone"), _) => self.hang_up(),
+                (Some("gone"), _) => {
+                    // What it wrote before comes first, as it does in messages.
+                    self.look();
+                    self.hang_up();
+                }
                 (Some("port"), Role::Answers) => self.answer(None),
                 (Some("port"), _) if !self.agreed.get() => self.agree(None),
                 (Some("ring"), Role::Offers { .. }) if !self.agreed.get() => self.agree(self.offered.take()),

@@ -7,7 +7,8 @@
 
 use std::cell::Cell;
 
-use js_sys::{Atomics, Int32Array, SharedArrayBuffer, Uint8Array};
+use js_sys::{Array, Atomics, Function, Int32Array, Reflect, SharedArrayBuffer, Uint8Array};
+use wasm_bindgen::JsCast;
 
 /// How many bytes were ever written, and whether the writer waits for room: the writer's line of the cache.
 const WRITTEN: u32 = 0;
@@ -64,9 +65,10 @@ impl Memory {
     }
 }
 
-/// New memory for a ring; an exception where there is none to share.
-pub fn memory() -> SharedArrayBuffer {
-    SharedArrayBuffer::new(BYTES + SIZE)
+/// New memory for a ring; none where there is none to share. A page that is isolated need not have it: WebKit may leave it out.
+pub fn memory() -> Option<SharedArrayBuffer> {
+    let shared = Reflect::get(&js_sys::global(), &"SharedArrayBuffer".into()).ok()?;
+    Reflect::construct(shared.dyn_ref::<Function>()?, &Array::of1(&(BYTES + SIZE).into())).ok()?.dyn_into().ok()
 }
 
 pub struct Writer {

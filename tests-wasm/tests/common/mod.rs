@@ -5,6 +5,7 @@ mod life;
 mod page;
 mod stacks;
 pub mod suites;
+mod switch;
 mod trouble;
 
 use std::cell::RefCell;
@@ -78,10 +79,14 @@ tests! {
         network_of_a_ring,
         nonsense_on_a_port,
         nonsense_in_a_ring,
+        a_cable_that_ends,
+    }
+    switch::{
         a_switch_disturbs_frames,
         a_switch_pulls_cables,
         a_switch_mirrors_frames,
         a_switch_reaches_the_tabs,
+        a_switch_outlives_a_domain_that_is_cut_off,
     }
     stacks::{
         stack_of_a_port,

@@ -1,20 +1,23 @@
-//! Cables within a page, and the switch that they lead to.
+//! Cables within a page.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use js_sys::{Array, ArrayBuffer, Atomics, Int32Array, Reflect, SharedArrayBuffer, Uint8Array};
 use mirage_conformance::network;
 use mirage_conformance::network::NetworkRig;
-use mirage_sig::{Failure, Link, Mac, Network, Platform, Runtime, SendError, Sleep, Stack};
-use mirage_tcpip::{Config, Tcpip};
-use platform_js::{Browser, Interface, Plug, Switch};
+use mirage_sig::{Failure, Link, Network, Runtime, SendError, Sleep};
+use platform_js::{Interface, Plug};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{MessageChannel, MessageEvent, MessagePort};
 
 use super::suites::left_out;
-use super::{Domain, holds, nonce};
+use super::{Domain, holds};
 
 /// Bytes behind their length, as a batch has them.
 fn record(bytes: &[u8]) -> Vec<u8> {
@@ -39,9 +42,9 @@ impl Cables {
 
     /// None where no memory is shared.
     pub async fn rings(test: &str) -> Option<Self> {
-        let isolated = Reflect::get(&js_sys::global(), &"crossOriginIsolated".into()).unwrap();
-        if !isolated.is_truthy() {
-            left_out(&format!("{test}, on a ring: this realm is not cross-origin isolated")).await;
+        let has = |name: &str| Reflect::get(&js_sys::global(), &name.into()).unwrap().is_truthy();
+        if !has("crossOriginIsolated") || !has("SharedArrayBuffer") {
+            left_out(&format!("{test}, on a ring: this browser shares no memory here")).await;
             return None;
         }
         Some(Self { rings: true, left: RefCell::default() })
@@ -92,14 +95,14 @@ pub async fn network_of_a_ring() {
 }
 
 /// What the other end of a domain's cable is told, by a peer that is played by hand.
-struct Peer {
-    port: MessagePort,
-    heard: Rc<RefCell<Vec<JsValue>>>,
+pub struct Peer {
+    pub port: MessagePort,
+    pub heard: Rc<RefCell<Vec<JsValue>>>,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
 }
 
 impl Peer {
-    fn new(port: MessagePort) -> Self {
+    pub fn new(port: MessagePort) -> Self {
         let heard = Rc::<RefCell<Vec<JsValue>>>::default();
         let into = heard.clone();
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
@@ -109,11 +112,11 @@ impl Peer {
         Self { port, heard, _on_message: on_message }
     }
 
-    fn say(&self, message: impl Into<JsValue>) {
+    pub fn say(&self, message: impl Into<JsValue>) {
         self.port.post_message(&message.into()).unwrap();
     }
 
-    fn has_heard(&self, text: &str) -> bool {
+    pub fn has_heard(&self, text: &str) -> bool {
         self.heard.borrow().iter().any(|message| message.as_string().as_deref() == Some(text))
     }
 }
@@ -124,7 +127,8 @@ impl Drop for Peer {
     }
 }
 
-const TURNS: Duration = Duration::from_millis(50);
+/// So that what was sent has arrived.
+pub const TURNS: Duration = Duration::from_millis(50);
 
 pub async fn nonsense_on_a_port() {
     let domain = Domain::idle();
@@ -210,154 +214,67 @@ pub async fn nonsense_in_a_ring() {
     }
 }
 
-/// Cables to a switch of its own.
-pub struct Switched {
-    switch: RefCell<Option<Switch>>,
-}
-
-impl Switched {
-    pub fn new() -> Self {
-        Self { switch: RefCell::default() }
-    }
-}
-
-/// A new cable to a switch, with its link up.
-async fn plugged(switch: &Switch, number: u32) -> Interface {
-    let channel = MessageChannel::new().unwrap();
-    switch.plug(number, channel.port1());
-    let interface = Interface::on_port("lan", channel.port2());
-    interface.link_change(Link::Down).await;
-    interface
-}
-
-fn new_switch() -> (String, Switch) {
-    let net = format!("lan:{}", nonce() as u16);
-    let switch = Switch::new(&net, true).unwrap_or_else(|_| panic!("a LAN can always be joined"));
-    (net, switch)
-}
-
-impl NetworkRig for Switched {
-    type Network = Interface;
-    type Error = Failure;
-
-    async fn cable(&self) -> Result<(Interface, Interface), Failure> {
-        let (_, switch) = new_switch();
-        let ends = (plugged(&switch, 1).await, plugged(&switch, 2).await);
-        self.switch.replace(Some(switch));
-        Ok(ends)
-    }
-}
-
-fn stack(platform: &Browser, network: Interface, number: u8) -> Tcpip {
-    Tcpip::new(network, platform, Config::fixed([10, 0, 0, number].into(), 24)).unwrap()
-}
-
-pub async fn a_switch_disturbs_frames() {
-    let platform = Domain::idle().platform();
-    let (_, switch) = new_switch();
-    let left = stack(&platform, plugged(&switch, 1).await, 1);
-    let _right = stack(&platform, plugged(&switch, 2).await, 2);
-    let ping = async || left.ping([10, 0, 0, 2].into(), 56).await;
-    ping().await.unwrap();
-    // Once on the way there, and once on the way back.
-    switch.set_faults(0.0, 100.0, 0.0);
-    let took = ping().await.unwrap();
-    assert!(took >= Duration::from_millis(200), "{took:?}");
-    switch.set_faults(1.0, 0.0, 0.0);
-    let answer = platform.timeout(Duration::from_millis(500), ping()).await;
-    assert!(!matches!(answer, Ok(Ok(_))), "{answer:?}");
-    switch.set_faults(0.0, 0.0, 0.0);
-    ping().await.unwrap();
-    // What is no number is no fault.
-    switch.set_faults(f64::NAN, f64::NAN, f64::NAN);
-    ping().await.unwrap();
-}
-
-pub async fn a_switch_pulls_cables() {
-    let platform = Domain::idle().platform();
-    let (_, switch) = new_switch();
-    let (left, right) = (plugged(&switch, 1).await, plugged(&switch, 2).await);
-    switch.pull(1, true);
-    assert_eq!(left.link_change(Link::Up).await, Link::Down);
-    assert_eq!(right.link(), Link::Up);
-    frame(&right, left.mac());
-    platform.sleep(TURNS).await;
-    assert!(left.try_receive(|_| ()).is_none());
-    switch.pull(1, false);
-    assert_eq!(left.link_change(Link::Down).await, Link::Up);
-    frame(&right, left.mac());
-    left.readable().await;
-    assert!(left.try_receive(|_| ()).is_some());
-    switch.remove(2);
-    right.readable().await;
-    assert_eq!(right.try_send(60, |_| ()), Err(SendError::Gone));
-    // One that is not there, or not any more.
-    switch.pull(2, false);
-    switch.remove(7);
-    drop(switch);
-    left.readable().await;
-    assert_eq!(left.try_send(60, |_| ()), Err(SendError::Gone));
-}
-
-/// Sends a frame of 60 bytes.
-fn frame(from: &Interface, to: Mac) {
-    let source = from.mac().0;
-    let sent = from.try_send(60, |frame| {
-        frame[..6].copy_from_slice(&to.0);
-        frame[6..12].copy_from_slice(&source);
-    });
-    sent.unwrap();
-}
-
-pub async fn a_switch_mirrors_frames() {
-    let platform = Domain::idle().platform();
-    let (_, switch) = new_switch();
-    let (left, right) = (plugged(&switch, 1).await, plugged(&switch, 2).await);
-    frame(&left, Mac::BROADCAST);
-    platform.sleep(TURNS).await;
-    let channel = MessageChannel::new().unwrap();
-    switch.mirror(Some(channel.port1()));
-    let viewer = Peer::new(channel.port2());
-    frame(&left, Mac::BROADCAST);
-    frame(&right, left.mac());
-    platform.sleep(TURNS).await;
-    let bytes = |message: &JsValue| Uint8Array::new(&Array::from(message).get(0)).length();
-    let seen = || viewer.heard.borrow().iter().map(bytes).sum::<u32>();
-    let one = 60 + 10;
-    // The first comes at once, what passes meanwhile once it was looked at.
-    viewer.say(JsValue::NULL);
-    platform.sleep(TURNS).await;
-    assert_eq!(seen(), 2 * one, "each once, and none from before");
-
-    // Who does not look is not sent without end, and slows nobody.
-    viewer.heard.borrow_mut().clear();
-    for count in 0..20_000 {
-        left.writable().await;
-        frame(&left, right.mac());
-        if count % 32 == 31 {
-            right.readable().await;
-            while right.try_receive(|_| ()).is_some() {}
+/// The other end leaves while frames are on their way, and while somebody waits for room.
+pub async fn a_cable_that_ends() {
+    let mut rigs = vec![Cables::messages()];
+    rigs.extend(Cables::rings("an end").await);
+    for rig in rigs {
+        let platform = Domain::idle().platform();
+        let (left, right) = rig.cable().await.unwrap();
+        for _ in 0..100 {
+            left.try_send(60, |_| ()).unwrap();
         }
+        drop(left);
+        let mut received = 0;
+        loop {
+            right.readable().await;
+            match right.try_receive(|_| ()) {
+                Some(()) => received += 1,
+                None => break,
+            }
+        }
+        assert_eq!(received, 100, "what was sent before the end comes before it, by {}", right.cable());
+
+        let (left, right) = rig.cable().await.unwrap();
+        let later = platform.clone();
+        spawn_local(async move {
+            later.sleep(TURNS).await;
+            drop(right);
+        });
+        let sends_on = async {
+            loop {
+                left.writable().await;
+                if left.try_send(1514, |_| ()) == Err(SendError::Gone) {
+                    break;
+                }
+            }
+        };
+        platform.timeout(Duration::from_secs(10), sends_on).await.expect("a sender is told of the end");
+
+        // Nobody reads at the other end, so there is no room at last; then it is gone.
+        let channel = MessageChannel::new().unwrap();
+        let left = Interface::on_port("left", channel.port1());
+        let peer = Peer::new(channel.port2());
+        peer.say("port");
+        left.link_change(Link::Down).await;
+        while left.try_send(1514, |_| ()).is_ok() {}
+        let (waits, ends) = (left.writable(), async {
+            platform.sleep(TURNS).await;
+            peer.say("gone");
+        });
+        platform.timeout(Duration::from_secs(10), join(waits, ends)).await.expect("who waits for room is told");
+        assert_eq!(left.try_send(60, |_| ()), Err(SendError::Gone));
     }
-    platform.sleep(TURNS).await;
-    assert!(viewer.heard.borrow().len() <= 1);
-    viewer.say(JsValue::NULL);
-    platform.sleep(TURNS).await;
-    assert!(seen() < 1_200_000, "{}", seen());
-    let left_out = Array::from(viewer.heard.borrow().last().unwrap()).get(1).as_f64().unwrap();
-    assert_eq!(f64::from(seen() / one) + left_out, 20_000.0);
-    switch.mirror(None);
-    frame(&left, Mac::BROADCAST);
-    platform.sleep(TURNS).await;
-    assert_eq!(f64::from(seen() / one) + left_out, 20_000.0);
 }
 
-/// A domain of another tab is on the same LAN.
-pub async fn a_switch_reaches_the_tabs() {
-    let platform = Domain::idle().platform();
-    let (net, switch) = new_switch();
-    let elsewhere = stack(&platform, platform.network(&net).await.unwrap(), 9);
-    let here = stack(&platform, plugged(&switch, 1).await, 1);
-    here.ping([10, 0, 0, 9].into(), 56).await.unwrap();
-    elsewhere.ping([10, 0, 0, 1].into(), 1_000).await.unwrap();
+/// Both.
+async fn join(left: impl Future<Output = ()>, right: impl Future<Output = ()>) {
+    let (mut left, mut right) = (pin!(left), pin!(right));
+    let (mut left_done, mut right_done) = (false, false);
+    poll_fn(|cx| {
+        left_done = left_done || left.as_mut().poll(cx).is_ready();
+        right_done = right_done || right.as_mut().poll(cx).is_ready();
+        if left_done && right_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }

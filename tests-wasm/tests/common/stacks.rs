@@ -10,8 +10,9 @@ use mirage_sig::{Failure, Flow as _, Listener, Platform, Read, Runtime, Spawn, S
 use mirage_tcpip::{Config, Flow, Tcpip};
 use platform_js::{Browser, Interface};
 
-use super::page::{Cables, Switched};
+use super::page::Cables;
 use super::suites::{Lan, Relay};
+use super::switch::Switched;
 use super::{Domain, holds, nonce};
 
 const LEFT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);

@@ -1,4 +1,5 @@
 import { part } from '../dom';
+import type { Faults } from '../network/switch-protocol';
 import type { Switchboard } from '../network/switchboard';
 
 /** What the slider for the rate goes through, in Mbit/s: 0 is no bound. */
@@ -8,11 +9,13 @@ const RATES = [0, 100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1];
 export class FaultSliders {
   readonly #root: HTMLElement;
   readonly #switchboard: Switchboard;
+  readonly #changed: () => void;
   #net = '';
 
-  constructor(root: HTMLElement, switchboard: Switchboard) {
+  constructor(root: HTMLElement, switchboard: Switchboard, changed: () => void) {
     this.#root = root;
     this.#switchboard = switchboard;
+    this.#changed = changed;
     root.addEventListener('input', () => this.#moved());
     part(root, 'no-faults', HTMLButtonElement).addEventListener('click', () => {
       for (const name of ['loss', 'delay', 'rate']) this.#slider(name).value = '0';
@@ -39,6 +42,7 @@ export class FaultSliders {
     const rateMbps = RATES[this.#slider('rate').valueAsNumber] ?? 0;
     this.#switchboard.disturb(this.#net, { loss, delayMs: this.#slider('delay').valueAsNumber, rateMbps });
     this.#say();
+    this.#changed();
   }
 
   #say(): void {
@@ -53,4 +57,10 @@ export class FaultSliders {
       part(this.#root, `${name}-text`, HTMLElement).textContent = text;
     }
   }
+}
+
+/** What happens to frames, in words; nothing if nothing does. */
+export function faultsText({ loss, delayMs, rateMbps }: Faults): string {
+  const parts = [loss > 0 && `${Math.round(loss * 100)} % lost`, delayMs > 0 && `${delayMs} ms`, rateMbps > 0 && `${rateMbps} Mbit/s`];
+  return parts.filter(Boolean).join(', ');
 }

@@ -1,13 +1,13 @@
 import { captureFile } from 'platform-js';
 import { part } from '../dom';
 import { DEFAULT_NET, lanNumber } from '../network/address-plan';
-import type { Switchboard } from '../network/switchboard';
+import { NO_FAULTS, type Switchboard } from '../network/switchboard';
 import { FrameFilter } from '../network/frame-filter';
 import { type Frame, FRAMES_MAX } from '../network/frame-log';
 import type { Hosts } from '../network/hosts';
 import { Sniffer } from '../network/sniffer';
 import type { Toolstack } from '../toolstack';
-import { FaultSliders } from './fault-sliders';
+import { FaultSliders, faultsText } from './fault-sliders';
 import { FrameDetail } from './frame-detail';
 import { FrameList } from './frame-list';
 import { LanPicture, type PictureStation } from './lan-picture';
@@ -16,6 +16,7 @@ import { LanPicture, type PictureStation } from './lan-picture';
 export class MirageNetwork extends HTMLElement {
   #toolstack: Toolstack | undefined;
   #hosts: Hosts | undefined;
+  #switchboard: Switchboard | undefined;
   readonly #sniffer = new Sniffer(() => this.#drawSoon());
   readonly #frames = new FrameFilter(this.#sniffer.log);
   #list: FrameList | undefined;
@@ -29,8 +30,9 @@ export class MirageNetwork extends HTMLElement {
   connect(toolstack: Toolstack, hosts: Hosts, switchboard: Switchboard): void {
     this.#toolstack = toolstack;
     this.#hosts = hosts;
+    this.#switchboard = switchboard;
     this.#sniffer.switchboard = switchboard;
-    this.#sliders = new FaultSliders(part(this, 'faults', HTMLElement), switchboard);
+    this.#sliders = new FaultSliders(part(this, 'faults', HTMLElement), switchboard, () => this.#drawSoon());
     this.#sliders.show(this.#net);
     switchboard.trouble = (why) => {
       const trouble = part(this, 'trouble', HTMLElement);
@@ -115,7 +117,7 @@ export class MirageNetwork extends HTMLElement {
     this.#list.startMs = this.#startMs ?? 0;
     this.#list.draw(gone);
     this.#showNets();
-    this.#picture?.draw(this.#stations(), this.#net);
+    this.#picture?.draw(this.#stations(), this.#net, faultsText(this.#switchboard?.faultsOf(this.#net) ?? NO_FAULTS));
     const count = this.#sniffer.log.size;
     const frames = `${count} ${count === 1 ? 'frame' : 'frames'}`;
     const shown = this.#frames.text === '' ? frames : `${this.#frames.length} of ${frames}`;
@@ -159,14 +161,14 @@ export class MirageNetwork extends HTMLElement {
       known.add(mac);
       const { sent = 0, received = 0 } = this.#sniffer.stations.get(mac) ?? {};
       const addresses = (domain.stats?.addresses ?? []).map((address) => address.split('/')[0] ?? '');
-      shown.push({ name: domain.name, kind: 'domain', mac, addresses, sent, received });
+      shown.push({ name: domain.name, kind: 'domain', mac, addresses, sent, received, unplugged: domain.pluggable && domain.unplugged });
     }
     const own = this.#hosts?.addressOn(net);
     const others = this.#sniffer.stations.all().filter(({ mac }) => !known.has(mac));
     const rank = ({ addresses }: { addresses: readonly string[] }) => (own !== undefined && addresses.includes(own) ? 0 : 1);
     for (const station of others.sort((a, b) => rank(a) - rank(b))) {
       const page = rank(station) === 0;
-      shown.push({ ...station, name: page ? 'this page' : 'another station', kind: page ? 'page' : 'other' });
+      shown.push({ ...station, name: page ? 'this page' : 'another station', kind: page ? 'page' : 'other', unplugged: false });
     }
     return shown;
   }

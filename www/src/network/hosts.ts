@@ -20,10 +20,14 @@ export class Hosts {
       const args = new URLSearchParams({ net });
       if (lanNumber(net) !== undefined) args.set('ipv4', this.#plan.page);
       const log = (text: string) => console.debug(`${net}: ${text}`);
-      host = Host.join(args.toString(), log, this.#switchboard.plug(net)?.end);
+      const cable = this.#switchboard.plug(net);
+      host = Host.join(args.toString(), log, cable?.end);
       this.#joined.set(net, host);
       // The next who asks tries again.
-      host.catch(() => this.#joined.delete(net));
+      host.catch(() => {
+        cable?.remove();
+        this.#joined.delete(net);
+      });
     }
     return host;
   }
