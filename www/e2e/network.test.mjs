@@ -414,8 +414,13 @@ test('frames are lost, delayed and throttled as the sliders say', async () => {
   await slider('Loss').focus();
   await page.keyboard.press('Home');
   await says('Loss', '0 %');
-  await shown.press('Reload');
-  await shown.says('Hello from a unikernel');
+  // A neighbour that was silent is not asked again at once.
+  const greeting = shown.document.getByText('Hello from a unikernel').first();
+  for (let tries = 0; tries < 20 && !(await greeting.isVisible()); tries++) {
+    await shown.press('Reload');
+    await greeting.waitFor({ timeout: 1000 }).catch(() => {});
+  }
+  await greeting.waitFor();
 
   const visit = async (/** @type {string} */ page) => {
     const start = Date.now();
@@ -433,9 +438,9 @@ test('frames are lost, delayed and throttled as the sliders say', async () => {
   await says('Delay', '0 ms');
   await slider('Rate').fill('10');
   await says('Rate', '0.1 Mbit/s');
-  // Some thousand bytes and their headers, at 12.5 kB a second.
+  // The answer is a frame of a thousand bytes, at 12.5 kB a second.
   const slow = await visit('/how.html');
-  assert.ok(slow >= 100, `${slow} ms`);
+  assert.ok(slow >= 75, `${slow} ms`);
   await network().getByRole('button', { name: 'None of these' }).click();
   await says('Rate', 'no bound');
   tab.assertQuiet(clicked, /status of 50[24]/);
@@ -457,8 +462,14 @@ test('a flood of frames is bounded, counted, and leaves the page usable', async 
     frame.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5]);
     const lan = new BroadcastChannel('v86-inbrowser-0');
     for (let count = 0; count < ${sent}; count++) lan.postMessage(frame);`);
-  await counts(/the oldest [3-9]\d\d\d are no longer kept/);
-  assert.equal(await count(), 2000);
+  // Each is listed, or is no longer, or passed too fast to be: how many, depends on the machine.
+  await page.waitForFunction((sent) => {
+    const { document } = /** @type {any} */ (globalThis);
+    const text = document.querySelector('mirage-network .count').textContent;
+    const number = (/** @type {RegExp} */ pattern) => Number(pattern.exec(text)?.[1] ?? 0);
+    return number(/^(\d+)/) + number(/oldest (\d+)/) + number(/(\d+) passed too fast/) >= sent;
+  }, sent);
+  assert.ok((await count()) <= 2000);
   assert.ok((await frames().getByRole('option').count()) < 60, 'only what is in view is drawn');
   t.diagnostic(`longest time without a frame on the screen: ${Math.round(Number(await page.evaluate('longest')))} ms`);
   tab.assertQuiet();

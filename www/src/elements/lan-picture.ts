@@ -15,6 +15,8 @@ export interface PictureStation {
 
 /** Measures in pixels, as the letters are. */
 const BOX = { width: 196, height: 90, gap: 18, drop: 30 };
+/** What fits into a box. */
+const LETTERS = 22;
 const LEFT = 18;
 /** The switch, which is as wide as there is room. */
 const SWITCH = { height: 30, edge: 2, pad: 14 };
@@ -89,7 +91,7 @@ export class LanPicture {
     const rows = Math.max(1, Math.ceil(macs.length / columns));
     const rowHeight = BOX.height + BOX.drop + BOX.gap + 4;
     const top = SWITCH.edge + SWITCH.height;
-    const height = top + rows * rowHeight;
+    const height = top + rows * rowHeight - BOX.gap;
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#svg.setAttribute('height', String(height));
     this.#switch.setAttribute('width', String(width - 2 * SWITCH.edge));
@@ -128,7 +130,7 @@ function fill(drawn: Drawn, station: PictureStation): void {
   const { name, kind, mac, addresses, sent, received, unplugged } = station;
   // Boxes are narrow: the first address is drawn, and all are read.
   const counts = `${sent} sent, ${received} received`;
-  const shown = [name.length > 22 ? `${name.slice(0, 21)}…` : name, short(addresses), mac, unplugged ? 'unplugged' : counts];
+  const shown = [name.length > LETTERS ? `${name.slice(0, LETTERS - 1)}…` : name, short(addresses), mac, unplugged ? 'unplugged' : counts];
   shown.forEach((text, index) => {
     const line = drawn.lines[index];
     if (line) setText(line, text);
@@ -151,7 +153,7 @@ function fill(drawn: Drawn, station: PictureStation): void {
 function short(addresses: readonly string[]): string {
   const first = addresses.find((address) => address.includes('.')) ?? addresses[0];
   if (first === undefined) return 'no address heard';
-  return first.length > 24 ? `${first.slice(0, 23)}…` : first;
+  return first.length > LETTERS ? `${first.slice(0, LETTERS - 1)}…` : first;
 }
 
 function setText(element: Element, text: string): void {
