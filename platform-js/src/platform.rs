@@ -12,6 +12,10 @@ use crate::http::Fetch;
 use crate::kv::IndexedDb;
 use crate::network::Interface;
 
+/// Bytes that a connection keeps in each direction, which is also its window. A round trip over the page's switch takes half a
+/// millisecond, as each way is two messages between workers: mirage-tcpip's 64 KiB would be a gigabit a second at most.
+const TCP_BUFFER: usize = 128 * 1024;
+
 /// The platform that a unikernel runs on in the browser, in the window or in a dedicated worker.
 #[derive(Clone)]
 pub struct Browser(Rc<Domain>);
@@ -72,6 +76,8 @@ impl Platform for Browser {
         }
         let mut config = Config::from_args(&self.0.args)?;
         config.hostname.clone_from(&self.0.name);
+        config.tcp.receive_buffer = TCP_BUFFER;
+        config.tcp.send_buffer = TCP_BUFFER;
         let stack = Tcpip::new(self.network("").await?, self, config)?;
         self.0.keep_stack(stack.clone());
         Ok(stack)
