@@ -112,6 +112,16 @@ pub fn peer() -> Option<&'static str> {
     peer
 }
 
+/// Says that a test does not run here, and why. The harness shows nothing that a passing test prints; `npm test` does what the
+/// peer is told.
+pub async fn left_out(why: &str) {
+    let Some(base) = peer() else { return };
+    let url = format!("{base}/left-out");
+    let request = HttpRequest { method: Method::Post, url: &url, body: why.as_bytes(), ..HttpRequest::default() };
+    // It is only about telling.
+    let _ = Domain::idle().platform().http().request(request).await;
+}
+
 pub async fn web_client() {
     let Some(base) = peer() else { return };
     let platform = Domain::idle().platform();
