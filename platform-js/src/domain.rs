@@ -65,7 +65,7 @@ struct Slot {
 }
 
 thread_local! {
-    /// The domain whose task runs, or ran last: whom a panic or a log message belongs to.
+    /// The domain whose task or event handler runs, or ran last: whom a panic or a log message belongs to.
     static CURRENT: RefCell<Option<Rc<Domain>>> = const { RefCell::new(None) };
 }
 
@@ -126,7 +126,8 @@ impl Domain {
         CURRENT.with(|current| current.try_borrow().ok().and_then(|current| current.clone()))
     }
 
-    fn make_current(self: &Rc<Self>) {
+    /// From now on a panic or a log message is this domain's.
+    pub fn make_current(self: &Rc<Self>) {
         CURRENT.with(|current| {
             if let Ok(mut current) = current.try_borrow_mut() {
                 *current = Some(self.clone());
@@ -263,7 +264,8 @@ impl Domain {
         }
     }
 
-    pub fn watch_network(&self, meter: &Rc<Meter>) {
+    pub fn watch_network(self: &Rc<Self>, meter: &Rc<Meter>) {
+        meter.belongs_to(self);
         let mut meters = self.meters.borrow_mut();
         meters.retain(|meter| meter.strong_count() > 0);
         meters.push(Rc::downgrade(meter));

@@ -31,8 +31,10 @@ impl Lan {
     pub fn join(number: u16, meter: Rc<Meter>) -> Result<Self, JsValue> {
         let channel = BroadcastChannel::new(&format!("{PREFIX}{number}"))?;
         let receiver = meter.clone();
-        let on_message =
-            Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| receiver.arrived(&event.data()));
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            receiver.enter();
+            receiver.arrived(&event.data());
+        });
         channel.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         Ok(Self { channel, burst: Rc::default(), turn_requested: Rc::default(), meter, _on_message: on_message })
     }

@@ -8,10 +8,10 @@ mod port;
 mod ring;
 mod websocket;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
 use js_sys::{ArrayBuffer, Uint8Array};
@@ -20,6 +20,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::MessagePort;
 
 use crate::describe::describe;
+use crate::domain::Domain;
 use crate::random;
 
 pub use broadcast::PREFIX as BROADCAST_PREFIX;
@@ -37,6 +38,8 @@ pub const RECEIVE_QUEUE_MAX: usize = 1_024;
 /// What an interface and its cable share, and the page may look at.
 pub(crate) struct Meter {
     name: String,
+    /// Whose interface it is.
+    owner: OnceCell<Weak<Domain>>,
     /// How frames go, as the page is told.
     cable: Cell<&'static str>,
     mac: Mac,
@@ -58,6 +61,7 @@ impl Meter {
         random::fill(&mut random);
         Rc::new(Self {
             name: name.to_owned(),
+            owner: OnceCell::new(),
             cable: Cell::new(cable),
             mac: Mac::local(random),
             link: Cell::new(link),
@@ -89,6 +93,20 @@ impl Meter {
 
     pub fn stats(&self) -> NetworkStats {
         self.stats.get()
+    }
+
+    /// To be called first by whatever the browser calls: it runs outside of all tasks, when the domain that ran last, whichever
+    /// of the window's that was, would have to answer for what is logged.
+    fn enter(&self) {
+        if let Some(owner) = self.owner.get().and_then(Weak::upgrade) {
+            owner.make_current();
+        }
+    }
+
+    /// Whose interface it is from now on.
+    pub fn belongs_to(&self, domain: &Rc<Domain>) {
+        // Only once: an interface stays with who plugged it in.
+        let _ = self.owner.set(Rc::downgrade(domain));
     }
 
     fn count(&self, change: impl FnOnce(&mut NetworkStats)) {

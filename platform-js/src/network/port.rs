@@ -195,6 +195,7 @@ impl Wire {
         let wire = Rc::downgrade(self);
         let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Some(wire) = wire.upgrade() {
+                wire.meter.enter();
                 wire.heard(&event.data());
             }
         });
@@ -202,6 +203,7 @@ impl Wire {
         // Shared memory that cannot be had here: the other end is not of this page.
         let unreadable = Closure::<dyn FnMut(Event)>::new(move |_| {
             if let Some(wire) = wire.upgrade() {
+                wire.meter.enter();
                 wire.answer(None);
             }
         });
@@ -377,6 +379,7 @@ impl Wire {
                 sleep::until(clock::now()).await;
                 wire.looking_again.set(false);
                 if !wire.meter.gone.get() {
+                    wire.meter.enter();
                     wire.look();
                 }
             });

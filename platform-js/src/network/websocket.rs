@@ -125,12 +125,14 @@ impl Line {
         let line = Rc::downgrade(self);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Some(line) = line.upgrade() {
+                line.meter.enter();
                 line.meter.arrived(&event.data());
             }
         });
         let line = Rc::downgrade(self);
         let on_event = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             let Some(line) = line.upgrade() else { return };
+            line.meter.enter();
             match event.type_().as_str() {
                 "open" => line.opened(),
                 _ => line.closed(),
@@ -172,6 +174,7 @@ impl Line {
             sleep::delay(jittered(retry)).await;
             line.retrying.set(false);
             if !line.hung_up.get() && line.connect().is_err() {
+                line.meter.enter();
                 line.meter.complain("nothing: the relay's address cannot be dialled any more");
             }
         });

@@ -199,6 +199,8 @@ pub async fn a_relay_that_is_gone() {
     let domain = Domain::idle();
     let platform = domain.platform();
     let interface = platform.network("ws://127.0.0.1:1/lan0").await.unwrap();
+    // What the relay does is told on the console of the domain whose cable it is, whoever else runs.
+    let other = Domain::idle();
     let complaints = || domain.screen.borrow().matches("no connection to the relay").count();
     while complaints() == 0 {
         platform.sleep(Duration::from_millis(10)).await;
@@ -206,6 +208,7 @@ pub async fn a_relay_that_is_gone() {
     // Time for several attempts.
     platform.sleep(Duration::from_secs(1)).await;
     assert_eq!(complaints(), 1, "logged once");
+    assert!(!other.screen.borrow().contains("relay"), "{}", other.screen.borrow());
     assert_eq!(interface.link(), Link::Down);
     interface.try_send(60, |_| ()).unwrap();
     assert_eq!(interface.stats().tx_dropped, 1);
