@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use mirage_sig::{Arg, Args, Failure, LogFilter, Shutdown, Stack};
 use mirage_tcpip::Tcpip;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::MessagePort;
 
 use crate::console::Terminal;
 use crate::messages::{NetworkReport, State, Stats, Status};
@@ -47,6 +48,8 @@ pub(crate) struct Domain {
     shutdown: Cell<Option<Shutdown>>,
     shutdown_waiters: RefCell<Vec<Waker>>,
     meters: RefCell<Vec<Weak<Meter>>>,
+    /// The page's end of what the argument `net` names, until it is plugged in.
+    cable: RefCell<Option<MessagePort>>,
     stores: RefCell<Vec<String>>,
     /// Kept as long as there are tasks, which it has some of.
     stack: RefCell<Option<Tcpip>>,
@@ -62,13 +65,14 @@ struct Slot {
 }
 
 thread_local! {
-    /// The domain whose task runs, or ran last: whom a panic or a log message belongs to.
+    /// The domain whose task or event handler runs, or ran last: whom a panic or a log message belongs to.
     static CURRENT: RefCell<Option<Rc<Domain>>> = const { RefCell::new(None) };
 }
 
 impl Domain {
-    /// Boots `app` with arguments in the URL query's spelling. Whatever happens is told through `notify` and the terminal.
-    pub fn boot(app: App, query: &str, terminal: Terminal, notify: Notify) -> Rc<Self> {
+    /// Boots `app` with arguments in the URL query's spelling, and a cable to the page's switch if there is one. Whatever
+    /// happens is told through `notify` and the terminal.
+    pub fn boot(app: App, query: &str, cable: Option<MessagePort>, terminal: Terminal, notify: Notify) -> Rc<Self> {
         let booted_ms = clock::milliseconds();
         panic::install();
         let checked = args::check(query, app.args);
@@ -91,6 +95,7 @@ impl Domain {
             shutdown: Cell::new(None),
             shutdown_waiters: RefCell::default(),
             meters: RefCell::default(),
+            cable: RefCell::new(cable),
             stores: RefCell::default(),
             stack: RefCell::default(),
         });
@@ -121,7 +126,8 @@ impl Domain {
         CURRENT.with(|current| current.try_borrow().ok().and_then(|current| current.clone()))
     }
 
-    fn make_current(self: &Rc<Self>) {
+    /// From now on a panic or a log message is this domain's.
+    pub fn make_current(self: &Rc<Self>) {
         CURRENT.with(|current| {
             if let Ok(mut current) = current.try_borrow_mut() {
                 *current = Some(self.clone());
@@ -258,10 +264,16 @@ impl Domain {
         }
     }
 
-    pub fn watch_network(&self, meter: &Rc<Meter>) {
+    pub fn watch_network(self: &Rc<Self>, meter: &Rc<Meter>) {
+        meter.belongs_to(self);
         let mut meters = self.meters.borrow_mut();
         meters.retain(|meter| meter.strong_count() > 0);
         meters.push(Rc::downgrade(meter));
+    }
+
+    /// The cable to the page's switch, once.
+    pub fn take_cable(&self) -> Option<MessagePort> {
+        self.cable.take()
     }
 
     pub fn stack(&self) -> Option<Tcpip> {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use mirage_sig::Shutdown;
+use web_sys::MessagePort;
 
 use crate::console::{Screen, Terminal};
 use crate::domain::{App, Domain};
@@ -15,8 +16,13 @@ impl Embedded {
     /// Boots `app` with arguments spelled as in a URL's query. `screen` gets the console's text, one piece at a time: the next
     /// one comes after [`drained`](Self::drained).
     pub fn boot(app: App, args: &str, screen: impl Fn(&str) + 'static) -> Self {
+        Self::boot_on(app, args, None, screen)
+    }
+
+    /// The same with a cable to the page's switch, for the network that the argument `net` names.
+    pub fn boot_on(app: App, args: &str, cable: Option<MessagePort>, screen: impl Fn(&str) + 'static) -> Self {
         let terminal = Terminal::new(Screen::Page(Box::new(screen)));
-        Self(Domain::boot(app, args, terminal, Box::new(|_| ())))
+        Self(Domain::boot(app, args, cable, terminal, Box::new(|_| ())))
     }
 
     /// The platform that it runs on.

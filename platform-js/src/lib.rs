@@ -22,6 +22,7 @@ mod promise;
 mod random;
 mod sleep;
 mod spawn;
+mod switch;
 mod window;
 mod worker;
 
@@ -34,8 +35,9 @@ pub use frames::{capture_file, frame_layers, frame_summary};
 pub use host::Host;
 pub use http::{Body, Fetch, FetchError};
 pub use kv::{IndexedDb, KvFault};
-pub use network::{BROADCAST_PREFIX, Interface};
+pub use network::{BROADCAST_PREFIX, Interface, Plug};
 pub use platform::Browser;
+pub use switch::Switch;
 pub use window::Domain;
 
 /// What [`unikernel!`] expands to calls of.

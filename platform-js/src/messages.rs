@@ -77,6 +77,7 @@ pub(crate) struct ConsoleReport {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NetworkReport {
     name: String,
+    cable: &'static str,
     mac: String,
     link: &'static str,
     rx_frames: f64,
@@ -92,6 +93,7 @@ impl NetworkReport {
         let stats = meter.stats();
         Self {
             name: meter.name().to_owned(),
+            cable: meter.cable(),
             mac: meter.mac().to_string(),
             link: if meter.link() == Link::Up { "up" } else { "down" },
             rx_frames: stats.rx_frames as f64,
@@ -120,6 +122,8 @@ extern "C" {
     pub(crate) fn kind(this: &ToDomain) -> JsValue;
     #[wasm_bindgen(method, getter)]
     pub(crate) fn args(this: &ToDomain) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn cable(this: &ToDomain) -> JsValue;
     #[wasm_bindgen(method, getter)]
     pub(crate) fn text(this: &ToDomain) -> JsValue;
     #[wasm_bindgen(method, getter)]

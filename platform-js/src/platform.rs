@@ -12,6 +12,10 @@ use crate::http::Fetch;
 use crate::kv::IndexedDb;
 use crate::network::Interface;
 
+/// Bytes that a connection keeps in each direction, which is also its window. A round trip over the page's switch takes half a
+/// millisecond, as each way is two messages between workers: mirage-tcpip's 64 KiB would be a gigabit a second at most.
+const TCP_BUFFER: usize = 128 * 1024;
+
 /// The platform that a unikernel runs on in the browser, in the window or in a dedicated worker.
 #[derive(Clone)]
 pub struct Browser(Rc<Domain>);
@@ -51,13 +55,16 @@ impl Platform for Browser {
     }
 
     /// `name` is spelled as the argument `net`: `lan:0`, or a relay's address. The empty name without that argument is
-    /// `lan:0`, which all tabs of this origin share.
+    /// `lan:0`, which all tabs of this origin share. To the network that the argument chose, the first interface goes by the
+    /// page's own switch, if the page has one; a LAN is the same one on either way.
     async fn network(&self, name: &str) -> Result<Interface, Failure> {
-        let cable = match name {
-            "" => self.0.args.text("net").unwrap_or("lan:0"),
-            name => name,
+        let chosen = self.0.args.text("net").unwrap_or("lan:0");
+        let name = if name.is_empty() { chosen } else { name };
+        let cable = if name == chosen { self.0.take_cable() } else { None };
+        let interface = match cable {
+            Some(port) => Interface::on_port(name, port),
+            None => Interface::plug_in(name)?,
         };
-        let interface = Interface::plug_in(cable)?;
         self.0.watch_network(interface.meter());
         Ok(interface)
     }
@@ -69,6 +76,8 @@ impl Platform for Browser {
         }
         let mut config = Config::from_args(&self.0.args)?;
         config.hostname.clone_from(&self.0.name);
+        config.tcp.receive_buffer = TCP_BUFFER;
+        config.tcp.send_buffer = TCP_BUFFER;
         let stack = Tcpip::new(self.network("").await?, self, config)?;
         self.0.keep_stack(stack.clone());
         Ok(stack)

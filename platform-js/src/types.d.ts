@@ -56,6 +56,8 @@ export interface ConsoleStats {
 export interface NetworkStats {
   /** What it is plugged into, as the argument `net` spells it. */
   name: string;
+  /** How frames go: to the page's switch through shared memory or by messages, straight to all tabs, or to a relay. */
+  cable: "ring" | "port" | "broadcast" | "websocket";
   mac: string;
   link: "up" | "down";
   rxFrames: number;
@@ -80,6 +82,8 @@ export interface BootOptions {
   console: Element;
   /** Its arguments, spelled as in a URL's query: `"name=web&logs=debug"`. None by default. */
   args?: string;
+  /** A cable to a `Switch`, for the network that its argument `net` names. */
+  cable?: MessagePort;
 }
 
 /** A value in a store. */
@@ -93,8 +97,11 @@ export interface StoreEntry {
 
 /** What the page sends to a worker that called `serve`. */
 export type ToDomain =
-  /** Boots the unikernel; the first message, and only once. Arguments are spelled as in a URL's query. */
-  | { type: "boot"; args: string }
+  /**
+   * Boots the unikernel; the first message, and only once. Arguments are spelled as in a URL's query; `cable` leads to a
+   * `Switch`, for the network that the argument `net` names.
+   */
+  | { type: "boot"; args: string; cable?: MessagePort }
   /** Typed text for its console, with its line end. */
   | { type: "input"; text: string }
   /** No more will be typed: its console reads end of file. */
@@ -118,6 +125,13 @@ export type FromDomain =
   | { type: "status"; status: Status }
   /** The answer to the `ping` of that id; no `stats` before the boot. */
   | { type: "pong"; id: number; stats?: Stats };
+
+/**
+ * What a `Switch` sends to whom it mirrors its frames to, who answers with any message when it can take more: frames, and how
+ * many were left out so far, as there was no room for them. Each frame is behind its time (milliseconds since 1970, a double) and
+ * its length (two bytes), both little-endian.
+ */
+export type MirroredFrames = [frames: ArrayBuffer, leftOut: number];
 
 /** A TCP connection of a `Host`. */
 export interface HostConnection {

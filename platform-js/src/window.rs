@@ -59,7 +59,8 @@ pub fn boot(app: App, options: JsValue) -> Result<Domain, JsError> {
             }
         }
     };
-    let inner = domain::Domain::boot(app, &args, new, Box::new(notify));
+    let cable = option("cable").dyn_into().ok();
+    let inner = domain::Domain::boot(app, &args, cable, new, Box::new(notify));
     Ok(Domain { inner, done })
 }
 

@@ -55,8 +55,9 @@ fn receive(app: App, booted: &RefCell<Option<Rc<Domain>>>, message: &ToDomain) {
             "boot" => {
                 let terminal = Terminal::new(Screen::Page(Box::new(|text| post(&FromDomain::Console { text }))));
                 let args = message.args().as_string().unwrap_or_default();
+                let cable = message.cable().dyn_into().ok();
                 let domain =
-                    Domain::boot(app, &args, terminal, Box::new(|status| post(&FromDomain::Status { status })));
+                    Domain::boot(app, &args, cable, terminal, Box::new(|status| post(&FromDomain::Status { status })));
                 booted.replace(Some(domain));
             }
             "ping" => post(&FromDomain::Pong { id: message.id().as_f64().unwrap_or_default(), stats: None }),

@@ -6,7 +6,7 @@
 mod common;
 
 use mirage_conformance::block::{self, BlockRig};
-use mirage_sig::{Failure, HttpClient, HttpRequest, Method, Platform};
+use mirage_sig::{Failure, Platform};
 use platform_js::{Browser, Disk};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -24,16 +24,6 @@ impl BlockRig for DiskRig {
     }
 }
 
-/// Says that a test does not run here, and why. The harness shows nothing that a passing test prints; `npm test` does what the
-/// peer is told.
-async fn left_out(why: &str) {
-    let Some(base) = common::suites::peer() else { return };
-    let url = format!("{base}/left-out");
-    let request = HttpRequest { method: Method::Post, url: &url, body: why.as_bytes(), ..HttpRequest::default() };
-    // It is only about telling.
-    let _ = common::Domain::idle().platform().http().request(request).await;
-}
-
 /// Whether this browser has files of the origin's own here. Where it has not, a disk is refused in words.
 async fn has_disks(test: &str) -> bool {
     let global = js_sys::global();
@@ -41,7 +31,7 @@ async fn has_disks(test: &str) -> bool {
     if !js_sys::Reflect::get(&navigator, &"storage".into()).unwrap().is_undefined() {
         return true;
     }
-    left_out(&format!("{test}: this browser has no navigator.storage")).await;
+    common::suites::left_out(&format!("{test}: this browser has no navigator.storage")).await;
     let failure = common::Domain::idle().platform().block("suite").await.expect_err("there is none").to_string();
     assert!(failure.contains("has no file system"), "{failure}");
     false

@@ -1,13 +1,17 @@
 // The page as `npm run build` makes it, with its policy as strict as it is shipped, in a folder of a web server.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { build, preview } from 'vite';
 import { root } from '../../tasks/run.mjs';
 import { domain, openBrowser, openPage } from './browser.mjs';
 import { firefoxIsMissing, openFirefox } from './firefox.mjs';
+
+/** What a plain web server says of files. @type {Record<string, string>} */
+const types = { '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm', '.svg': 'image/svg+xml', '.html': 'text/html' };
 
 /** @type {string} */
 let outDir;
@@ -43,6 +47,32 @@ for (const file of ['index.html', 'embed.html']) {
     assertQuiet();
   });
 }
+
+test('a page that is not isolated has its domains on the switch by messages', async (t) => {
+  const plain = createServer(async (request, response) => {
+    const path = new URL(request.url ?? '', 'http://host').pathname;
+    const type = types[extname(path)] ?? 'text/html';
+    try {
+      const body = await readFile(join(outDir, path === '/' ? 'index.html' : path));
+      response.writeHead(200, { 'content-type': type }).end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((listening) => plain.listen(0, '127.0.0.1', () => listening(undefined)));
+  t.after(() => plain.close());
+  const { port } = /** @type {import('node:net').AddressInfo} */ (plain.address());
+  const browser = await openBrowser();
+  t.after(() => browser.close());
+  const { page, assertQuiet } = await openPage(browser);
+  await page.goto(`http://127.0.0.1:${port}/`);
+  const card = domain(page, 'web-demo');
+  await card.region.getByText(/link up.*page’s switch by messages/).waitFor();
+  assert.equal(await page.evaluate('crossOriginIsolated'), false);
+  await card.region.locator('mirage-site summary').click();
+  await card.region.frameLocator('iframe').getByText('Hello from a unikernel').first().waitFor();
+  assertQuiet();
+});
 
 test('both pages run in Firefox', { skip: await firefoxIsMissing() }, async (t) => {
   const firefox = await openFirefox();

@@ -352,7 +352,8 @@ test('the network and a web site are used from the keyboard alone', async () => 
   await shown.says('Hello from a unikernel');
 
   await network().locator('summary').focus();
-  await keys('Tab');
+  // Over the three sliders and their button.
+  await keys('Tab', 'Tab', 'Tab', 'Tab', 'Tab');
   await page.keyboard.type('tcp');
   await counts(/^\d+ of/);
   // Follow, the three buttons, the list.
@@ -372,6 +373,79 @@ test('the network and a web site are used from the keyboard alone', async () => 
   tab.assertQuiet(clicked);
 });
 
+test('a domain whose cable is out is not reached, until it is plugged in again', async () => {
+  const shown = site('web-demo');
+  const card = domain(page, 'web-demo');
+  const address = await shown.address();
+  await card.region.getByText(/link up.*page’s switch through shared memory/).waitFor();
+  await openNetwork();
+  const station = network().getByRole('listitem').first();
+  await card.press('Unplug');
+  await card.region.getByText(/link down/).waitFor();
+  assert.match((await station.getAttribute('aria-label')) ?? '', /^web-demo: .*, unplugged$/);
+  await shown.open();
+  await shown.says(new RegExp(`No answer from ${address}|${address} did not answer in time`));
+  // The cable stays out over a reset, as it is not the domain's.
+  await card.press('Reset');
+  await card.says(/My web site is at/);
+  await card.region.getByText(/link down/).waitFor();
+  await card.press('Plug in');
+  await card.region.getByText(/link up/).waitFor();
+  assert.doesNotMatch((await station.getAttribute('aria-label')) ?? '', /unplugged/);
+  await shown.press('Reload');
+  await shown.says('Hello from a unikernel');
+  tab.assertQuiet(/status of 50[24]/);
+});
+
+test('frames are lost, delayed and throttled as the sliders say', async () => {
+  const shown = site('web-demo');
+  await openNetwork();
+  const slider = (/** @type {string} */ name) => network().getByRole('slider', { name, exact: true });
+  const says = async (/** @type {string} */ name, /** @type {string} */ text) => {
+    assert.equal(await slider(name).getAttribute('aria-valuetext'), text);
+    await network().locator('.reading').getByText(text, { exact: true }).waitFor();
+  };
+  // By the keyboard, and as one drags.
+  await slider('Loss').focus();
+  await page.keyboard.press('End');
+  await says('Loss', '100 %');
+  await shown.open();
+  await shown.says(/No answer from|did not answer in time/);
+  await slider('Loss').focus();
+  await page.keyboard.press('Home');
+  await says('Loss', '0 %');
+  // A neighbour that was silent is not asked again at once.
+  const greeting = shown.document.getByText('Hello from a unikernel').first();
+  for (let tries = 0; tries < 20 && !(await greeting.isVisible()); tries++) {
+    await shown.press('Reload');
+    await greeting.waitFor({ timeout: 1000 }).catch(() => {});
+  }
+  await greeting.waitFor();
+
+  const visit = async (/** @type {string} */ page, /** @type {string} */ text) => {
+    const start = Date.now();
+    await shown.go(`${await shown.address()}${page}`);
+    await shown.says(text);
+    return Date.now() - start;
+  };
+  await slider('Delay').fill('300');
+  await says('Delay', '300 ms');
+  await network().locator('.faults-now').filter({ hasText: /^300 ms$/ }).waitFor();
+  // A way there, and a way back.
+  const took = await visit('/status', '"visits"');
+  assert.ok(took >= 600, `${took} ms`);
+  await network().getByRole('button', { name: 'None of these' }).click();
+  await says('Delay', '0 ms');
+  await slider('Rate').fill('10');
+  await says('Rate', '0.1 Mbit/s');
+  // The answer is a frame of a thousand bytes, at 12.5 kB a second.
+  const slow = await visit('/how.html', 'How it works');
+  assert.ok(slow >= 80, `${slow} ms`);
+  await network().getByRole('button', { name: 'None of these' }).click();
+  await says('Rate', 'no bound');
+  tab.assertQuiet(clicked, /status of 50[24]/);
+});
+
 test('a flood of frames is bounded, counted, and leaves the page usable', async (t) => {
   await openNetwork();
   const sender = await page.context().newPage();
@@ -388,8 +462,14 @@ test('a flood of frames is bounded, counted, and leaves the page usable', async 
     frame.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5]);
     const lan = new BroadcastChannel('v86-inbrowser-0');
     for (let count = 0; count < ${sent}; count++) lan.postMessage(frame);`);
-  await counts(/the oldest [3-9]\d\d\d are no longer kept/);
-  assert.equal(await count(), 2000);
+  // Each is listed, or is no longer, or passed too fast to be: how many, depends on the machine.
+  await page.waitForFunction((sent) => {
+    const { document } = /** @type {any} */ (globalThis);
+    const text = document.querySelector('mirage-network .count').textContent;
+    const number = (/** @type {RegExp} */ pattern) => Number(pattern.exec(text)?.[1] ?? 0);
+    return number(/^(\d+)/) + number(/oldest (\d+)/) + number(/(\d+) passed too fast/) >= sent;
+  }, sent);
+  assert.ok((await count()) <= 2000);
   assert.ok((await frames().getByRole('option').count()) < 60, 'only what is in view is drawn');
   t.diagnostic(`longest time without a frame on the screen: ${Math.round(Number(await page.evaluate('longest')))} ms`);
   tab.assertQuiet();

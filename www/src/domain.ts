@@ -1,5 +1,6 @@
 import type { FromDomain, State, Stats, Status, ToDomain } from 'platform-js';
 import { netOf } from './network/address-plan';
+import type { Cable, Switchboard } from './network/switchboard';
 import { Watchdog } from './watchdog';
 
 /** What a domain says of itself, and the two states that only the page can see. */
@@ -36,6 +37,8 @@ export class Domain {
   readonly args: string;
   /** What the page adds to them, in the same spelling: an address. */
   given = '';
+  /** Where its network is plugged in, if not by itself. */
+  switchboard: Switchboard | undefined;
   readonly #watchers = new Set<Watcher>();
   readonly #watchdog = new Watchdog(
     (id) => this.#post({ type: 'ping', id }),
@@ -49,6 +52,8 @@ export class Domain {
   #stage: Stage = 'gone';
   #visible = true;
   #bootedAt = -Infinity;
+  #cable: Cable | undefined;
+  #unplugged = false;
   #rebootTimer = 0;
   /** The frame after which the domain may write on; 0 while it may. */
   #frame = 0;
@@ -85,6 +90,21 @@ export class Domain {
   get address(): string | undefined {
     const own = this.alive ? this.#stats?.addresses.find((address) => address.includes('.')) : undefined;
     return own?.split('/')[0];
+  }
+
+  /** Whether the page holds the other end of its network cable. */
+  get pluggable(): boolean {
+    return this.alive && this.#cable !== undefined;
+  }
+  /** Its cable is out, and stays so over a reset. */
+  get unplugged(): boolean {
+    return this.#unplugged;
+  }
+  set unplugged(out: boolean) {
+    this.#unplugged = out;
+    this.#cable?.pull(out);
+    this.#watchdog.ask();
+    this.#tellWatchers((watcher) => watcher.state?.());
   }
 
   /** Tells `watcher` from now on; the result ends that. */
@@ -164,7 +184,14 @@ export class Domain {
   #bootNow(): void {
     this.#stage = 'booted';
     this.#bootedAt = performance.now();
-    this.#tell({ type: 'boot', args: [this.args, this.given].filter(Boolean).join('&') });
+    const args = [this.args, this.given].filter(Boolean).join('&');
+    this.#cable = this.switchboard?.plug(netOf(this.args));
+    if (this.#cable === undefined) {
+      this.#tell({ type: 'boot', args });
+    } else {
+      if (this.#unplugged) this.#cable.pull(true);
+      this.#tell({ type: 'boot', args, cable: this.#cable.end }, [this.#cable.end]);
+    }
     this.#keepWatch();
   }
 
@@ -241,7 +268,14 @@ export class Domain {
     this.#watchdog.stop();
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.#takeCableAway();
     this.#stage = 'gone';
+  }
+
+  /** Who was terminated, or has crashed, cannot hang up any more. */
+  #takeCableAway(): void {
+    this.#cable?.remove();
+    this.#cable = undefined;
   }
 
   #nameIs(name: string): void {
@@ -254,6 +288,7 @@ export class Domain {
     this.#state = state;
     this.#report = report;
     if (!this.alive) this.#watchdog.stop();
+    if (state === 'crashed') this.#takeCableAway();
     this.#keepWatch();
     this.#tellWatchers((watcher) => watcher.state?.());
   }
@@ -264,14 +299,14 @@ export class Domain {
   }
 
   /** Sends, and asks whether it was taken. */
-  #tell(message: ToDomain): void {
+  #tell(message: ToDomain, transfer: Transferable[] = []): void {
     if (this.#stage !== 'booted') return;
-    this.#post(message);
+    this.#post(message, transfer);
     this.#watchdog.ask();
   }
 
-  #post(message: ToDomain): void {
-    this.#worker?.postMessage(message);
+  #post(message: ToDomain, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
   }
 
   #tellWatchers(tell: (watcher: Watcher) => void): void {

@@ -1,28 +1,25 @@
 // One end of a network: a unikernel, and beside it the same cable by hand.
-import { Unikernel } from 'bench-unikernel';
+import { Switch, Unikernel } from 'bench-unikernel';
+import { byMessages, byRing, type Cable } from './net-cables';
 
 export type Call =
-  | ['boot', string]
+  | ['boot', string, MessagePort?]
+  | ['switch', string, boolean, MessagePort[]]
   | ['listen']
   | ['send', string, number]
   | ['within', number]
   | ['ping', string]
-  | ['plug', string, number]
+  | ['plug', string, number, MessagePort?, SharedArrayBuffer[]?]
   | ['pour', number]
   | ['bounce', number];
 
 let unikernel: Unikernel | undefined;
+let lan: Switch | undefined;
 
 const booted = () => {
   if (!unikernel) throw new Error('not booted');
   return unikernel;
 };
-
-/** A cable by hand: frames out, frames in. */
-interface Cable {
-  send(frame: Uint8Array): void;
-  receive: (frame: Uint8Array) => void;
-}
 
 async function open(net: string): Promise<Cable> {
   const cable: Cable = { send: () => {}, receive: () => {} };
@@ -62,9 +59,9 @@ function frame(kind: number, length: number): Uint8Array {
   return bytes;
 }
 
-async function plug(net: string, number: number): Promise<void> {
+async function plug(net: string, number: number, port?: MessagePort, rings: SharedArrayBuffer[] = []): Promise<void> {
   own = number;
-  const opened = await open(net);
+  const opened = port === undefined ? await open(net) : rings.length === 2 ? byRing(port, rings) : byMessages(port);
   let count = 0;
   opened.receive = (bytes) => {
     if (bytes[5] !== own) return;
@@ -105,8 +102,11 @@ async function bounce(times: number): Promise<void> {
 async function run(call: Call): Promise<unknown> {
   switch (call[0]) {
     case 'boot':
-      unikernel = Unikernel.boot(call[1]);
+      unikernel = Unikernel.boot(call[1], call[2]);
       return undefined;
+    case 'switch':
+      lan = new Switch(call[1], call[2]);
+      return call[3].forEach((port, index) => lan?.plug(index + 1, port));
     case 'listen':
       return booted().listen();
     case 'send':
@@ -116,7 +116,7 @@ async function run(call: Call): Promise<unknown> {
     case 'ping':
       return booted().ping(call[1]);
     case 'plug':
-      return plug(call[1], call[2]);
+      return plug(call[1], call[2], call[3], call[4]);
     case 'pour':
       return pour(call[1]);
     case 'bounce':

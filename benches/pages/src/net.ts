@@ -1,6 +1,7 @@
 // Two workers and the page on one network: bytes by TCP between unikernels, and the same frames by hand.
 import { Host } from 'bench-unikernel';
 import type { Call } from './net-worker';
+import { ringBytes } from './net-cables';
 import { note, type Series, time } from './rounds';
 
 export interface NetResult {
@@ -24,13 +25,23 @@ class Station {
   }
 
   async call<T = void>(...call: Call): Promise<T> {
+    const transfer = call.flat().filter((part): part is MessagePort => part instanceof MessagePort);
     const outcome = await new Promise<{ value: unknown } | { error: string }>((resolve) => {
       this.#answer = resolve;
-      this.#worker.postMessage(call);
+      this.#worker.postMessage(call, transfer);
     });
     if ('error' in outcome) throw new Error(`${call[0]}: ${outcome.error}`);
     return outcome.value as T;
   }
+}
+
+/** Ends of cables that lead to a switch in a worker of its own, for two unikernels and the page. */
+async function switched(rings: boolean): Promise<MessagePort[]> {
+  if (rings && !crossOriginIsolated) throw new Error('rings need a page that is cross-origin isolated');
+  const channels = Array.from({ length: 3 }, () => new MessageChannel());
+  const station = await Station.start();
+  await station.call('switch', 'lan:11', rings, channels.map(({ port1 }) => port1));
+  return channels.map(({ port2 }) => port2);
 }
 
 const frameBytes = 1514;
@@ -41,14 +52,23 @@ export async function net(query: URLSearchParams): Promise<NetResult> {
   const rounds = Number(query.get('rounds') ?? 9);
   const megabytes = Number(query.get('megabytes') ?? 20);
   const [left, right] = [await Station.start(), await Station.start()];
-  const args = (address: string) => `net=${encodeURIComponent(cable)}&ipv4=${address}/24`;
-  await left.call('boot', args('10.0.0.1'));
-  await right.call('boot', args(receiver));
+  const within = cable === 'port' || cable === 'ring';
+  const args = (address: string) => `net=${encodeURIComponent(within ? 'lan:11' : cable)}&ipv4=${address}/24`;
+  const ends = within ? await switched(cable === 'ring') : [];
+  await left.call('boot', args('10.0.0.1'), ends[0]);
+  await right.call('boot', args(receiver), ends[1]);
   await right.call('listen');
   // By hand, on a network of their own, which no unikernel listens to.
   const beside = cable.startsWith('lan:') ? `lan:${Number(cable.slice(4)) + 1}` : `${cable}-beside`;
-  await left.call('plug', beside, 1);
-  await right.call('plug', beside, 2);
+  if (within) {
+    const { port1, port2 } = new MessageChannel();
+    const rings = cable === 'ring' ? [new SharedArrayBuffer(ringBytes), new SharedArrayBuffer(ringBytes)] : [];
+    await left.call('plug', beside, 1, port1, rings);
+    await right.call('plug', beside, 2, port2, rings.toReversed());
+  } else {
+    await left.call('plug', beside, 1);
+    await right.call('plug', beside, 2);
+  }
 
   const figures: Series = {};
   const megabits = (bytes: number, ms: number) => (bytes * 8) / ms / 1000;
@@ -72,7 +92,7 @@ export async function net(query: URLSearchParams): Promise<NetResult> {
   };
   await repeat(figures, rounds, Object.values(between));
   // A third station hears every frame of such a network, and slows it down: it comes last.
-  const host = await Host.join(args('10.0.0.3'), undefined);
+  const host = await Host.join(args('10.0.0.3'), undefined, ends[2]);
   const fromThePage = {
     async web() {
       const fetchOne = async () => (await host.fetch(`http://${receiver}/`, undefined)).arrayBuffer();

@@ -32,9 +32,9 @@ impl Unikernel {
         Self(Embedded::boot(IDLE, &format!("name={name}"), |_| ()))
     }
 
-    /// Boots it with arguments, spelled as in a URL's query.
-    pub fn boot(args: &str) -> Self {
-        Self(Embedded::boot(IDLE, args, |_| ()))
+    /// Boots it with arguments, spelled as in a URL's query, and perhaps a cable to a `Switch`.
+    pub fn boot(args: &str, cable: Option<web_sys::MessagePort>) -> Self {
+        Self(Embedded::boot_on(IDLE, args, cable, |_| ()))
     }
 
     /// Opens its store.

@@ -12,6 +12,7 @@ use mirage_http::{Client, ClientLimits};
 use mirage_sig::{Platform, Stack};
 use mirage_tcpip::Tcpip;
 use wasm_bindgen::prelude::*;
+use web_sys::MessagePort;
 
 use crate::console::{Screen, Terminal};
 use crate::domain::{App, Domain};
@@ -55,11 +56,12 @@ fn text(error: impl std::fmt::Display) -> String {
 #[wasm_bindgen]
 impl Host {
     /// Plugs a new host into a network and waits until it has an address. `args` are spelled as a unikernel's: `net=lan:0`,
-    /// and `ipv4=10.0.0.1/24` or nothing, for DHCP. What its stack logs goes to `log`.
+    /// and `ipv4=10.0.0.1/24` or nothing, for DHCP. What its stack logs goes to `log`; `cable` leads to a `Switch`.
     #[wasm_bindgen(unchecked_return_type = "Promise<Host>")]
     pub fn join(
         args: String,
         #[wasm_bindgen(unchecked_param_type = "((text: string) => void) | undefined")] log: Option<js_sys::Function>,
+        cable: Option<MessagePort>,
     ) -> Promise {
         promise(async move {
             let owner = Rc::<OnceCell<Weak<Domain>>>::default();
@@ -76,7 +78,8 @@ impl Host {
                     }
                 }));
             };
-            let domain = Domain::boot(HOST, &args, Terminal::new(Screen::Page(Box::new(show))), Box::new(|_| ()));
+            let domain =
+                Domain::boot(HOST, &args, cable, Terminal::new(Screen::Page(Box::new(show))), Box::new(|_| ()));
             owner.get_or_init(|| Rc::downgrade(&domain));
             if let Some(wrong) = domain.status().message {
                 return Err(wrong);

@@ -137,7 +137,11 @@ impl Writer {
     pub fn note_gone_within(&self, dictionary: &Key) {
         self.catalogue.borrow_mut().remove_within(dictionary);
         let gone = self.seen.borrow_mut().take_within(dictionary);
-        self.notes.borrow_mut().extend(gone.into_iter().map(|(key, before)| Note { key, before: Some(before), after: None }));
+        self.notes.borrow_mut().extend(gone.into_iter().map(|(key, before)| Note {
+            key,
+            before: Some(before),
+            after: None,
+        }));
     }
 
     fn just_now(&self, version: f64) -> Seen {

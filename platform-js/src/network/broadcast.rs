@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 use web_sys::{BroadcastChannel, MessageEvent};
 
 use super::{Meter, wake};
+use crate::spawn::detached;
 use crate::{clock, sleep};
 
 /// What a LAN's number is put behind to name its channel.
@@ -31,8 +31,10 @@ impl Lan {
     pub fn join(number: u16, meter: Rc<Meter>) -> Result<Self, JsValue> {
         let channel = BroadcastChannel::new(&format!("{PREFIX}{number}"))?;
         let receiver = meter.clone();
-        let on_message =
-            Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| receiver.arrived(&event.data()));
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            receiver.enter();
+            receiver.arrived(&event.data());
+        });
         channel.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         Ok(Self { channel, burst: Rc::default(), turn_requested: Rc::default(), meter, _on_message: on_message })
     }
@@ -58,12 +60,12 @@ impl Lan {
             return;
         }
         let (burst, requested, meter) = (self.burst.clone(), self.turn_requested.clone(), self.meter.clone());
-        spawn_local(async move {
+        detached(Box::pin(async move {
             sleep::until(clock::now()).await;
             burst.set(0);
             requested.set(false);
             wake(&meter.writer);
-        });
+        }));
     }
 }
 

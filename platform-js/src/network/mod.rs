@@ -1,23 +1,30 @@
-//! Ethernet interfaces. What they are plugged into is a cable: a LAN of this origin's tabs ([`broadcast`]), or a relay
-//! ([`websocket`]). One frame, one message, raw Ethernet, no header, as v86, jor1k and the common relays have it.
+//! Ethernet interfaces. What they are plugged into is a cable: one within the page ([`port`], [`ring`]), a LAN of this origin's
+//! tabs ([`broadcast`]), or a relay ([`websocket`]). On the last two, one frame is one message, raw Ethernet, no header, as v86,
+//! jor1k and the common relays have it.
 
+mod batch;
 mod broadcast;
+mod port;
+mod ring;
 mod websocket;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
 use js_sys::{ArrayBuffer, Uint8Array};
 use mirage_sig::{Failure, Link, Mac, Network, NetworkStats, SendError};
 use wasm_bindgen::{JsCast, JsValue};
+use web_sys::MessagePort;
 
 use crate::describe::describe;
+use crate::domain::Domain;
 use crate::random;
 
 pub use broadcast::PREFIX as BROADCAST_PREFIX;
+pub use port::Plug;
 
 /// The longest payload of a frame, in bytes.
 const MTU: usize = 1_500;
@@ -31,8 +38,14 @@ pub const RECEIVE_QUEUE_MAX: usize = 1_024;
 /// What an interface and its cable share, and the page may look at.
 pub(crate) struct Meter {
     name: String,
+    /// Whose interface it is.
+    owner: OnceCell<Weak<Domain>>,
+    /// How frames go, as the page is told.
+    cable: Cell<&'static str>,
     mac: Mac,
     link: Cell<Link>,
+    /// The other end is gone for good.
+    gone: Cell<bool>,
     stats: Cell<NetworkStats>,
     received: RefCell<VecDeque<Vec<u8>>>,
     reader: RefCell<Option<Waker>>,
@@ -43,13 +56,16 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    fn new(name: &str, link: Link) -> Rc<Self> {
+    fn new(name: &str, cable: &'static str, link: Link) -> Rc<Self> {
         let mut random = [0; 6];
         random::fill(&mut random);
         Rc::new(Self {
             name: name.to_owned(),
+            owner: OnceCell::new(),
+            cable: Cell::new(cable),
             mac: Mac::local(random),
             link: Cell::new(link),
+            gone: Cell::new(false),
             stats: Cell::default(),
             received: RefCell::default(),
             reader: RefCell::default(),
@@ -63,6 +79,10 @@ impl Meter {
         &self.name
     }
 
+    pub fn cable(&self) -> &'static str {
+        self.cable.get()
+    }
+
     pub fn mac(&self) -> Mac {
         self.mac
     }
@@ -73,6 +93,20 @@ impl Meter {
 
     pub fn stats(&self) -> NetworkStats {
         self.stats.get()
+    }
+
+    /// To be called first by whatever the browser calls: it runs outside of all tasks, when the domain that ran last, whichever
+    /// of the window's that was, would have to answer for what is logged.
+    fn enter(&self) {
+        if let Some(owner) = self.owner.get().and_then(Weak::upgrade) {
+            owner.make_current();
+        }
+    }
+
+    /// Whose interface it is from now on.
+    pub fn belongs_to(&self, domain: &Rc<Domain>) {
+        // Only once: an interface stays with who plugged it in.
+        let _ = self.owner.set(Rc::downgrade(domain));
     }
 
     fn count(&self, change: impl FnOnce(&mut NetworkStats)) {
@@ -90,14 +124,23 @@ impl Meter {
         } else {
             return self.drop_received("a message that is no frame; a peer must send binary messages");
         };
-        let length = frame.length() as usize;
+        self.take_if(frame.length() as usize, || frame.to_vec());
+    }
+
+    /// Takes a frame that came in over the cable, and may be none.
+    fn take(&self, frame: &[u8]) {
+        self.take_if(frame.len(), || frame.to_vec());
+    }
+
+    /// Takes a frame of that length, unless it is none or there is no room.
+    fn take_if(&self, length: usize, frame: impl FnOnce() -> Vec<u8>) {
         if !(HEADER..=HEADER + MTU).contains(&length) {
             return self.drop_received(&format!("a frame of {length} bytes; a frame has {HEADER} to {}", HEADER + MTU));
         }
         if self.received.borrow().len() >= RECEIVE_QUEUE_MAX {
             return self.count(|stats| stats.rx_dropped += 1);
         }
-        self.received.borrow_mut().push_back(frame.to_vec());
+        self.received.borrow_mut().push_back(frame());
         self.count(|stats| {
             stats.rx_frames += 1;
             stats.rx_bytes += length as u64;
@@ -123,6 +166,14 @@ impl Meter {
             wake(&self.writer);
         }
     }
+
+    /// The other end is gone for good.
+    fn vanish(&self) {
+        self.gone.set(true);
+        self.set_link(Link::Down);
+        wake(&self.reader);
+        wake(&self.writer);
+    }
 }
 
 fn wake(place: &RefCell<Option<Waker>>) {
@@ -133,6 +184,7 @@ fn wake(place: &RefCell<Option<Waker>>) {
 }
 
 enum Cable {
+    Page(port::End),
     Broadcast(broadcast::Lan),
     WebSocket(websocket::Relay),
 }
@@ -156,7 +208,7 @@ impl Interface {
         let (meter, cable) = match cable.split_once(':') {
             Some(("lan", number)) => {
                 let number: u16 = number.parse().map_err(|_| wrong())?;
-                let meter = Meter::new(cable, Link::Up);
+                let meter = Meter::new(cable, "broadcast", Link::Up);
                 let lan = broadcast::Lan::join(number, meter.clone());
                 (
                     meter,
@@ -166,13 +218,44 @@ impl Interface {
                 )
             }
             Some(("ws" | "wss", _)) => {
-                let meter = Meter::new(cable, Link::Down);
+                let meter = Meter::new(cable, "websocket", Link::Down);
                 let relay = websocket::Relay::dial(cable, meter.clone());
                 (meter, Cable::WebSocket(relay.map_err(|error| Failure::new(format!("network {cable:?}: {error}")))?))
             }
             _ => return Err(wrong()),
         };
-        Ok(Self { meter, cable, buffer: RefCell::new(vec![0; HEADER + MTU]) })
+        Ok(Self::new(meter, cable))
+    }
+
+    fn new(meter: Rc<Meter>, cable: Cable) -> Self {
+        Self { meter, cable, buffer: RefCell::new(vec![0; HEADER + MTU]) }
+    }
+
+    /// The domain's end of a cable within the page, to the LAN called `name`. Its link comes up when the other end has made
+    /// its offer.
+    pub fn on_port(name: &str, port: MessagePort) -> Self {
+        let meter = Meter::new(name, "port", Link::Down);
+        Self::new(meter.clone(), Cable::Page(port::End::new(port, port::Role::Answers, meter)))
+    }
+
+    /// The switch's end of such a cable, which offers rings of shared memory if `rings`, and does without if they are not to be
+    /// had.
+    pub fn offer(name: &str, port: MessagePort, rings: bool) -> Self {
+        let meter = Meter::new(name, "port", Link::Down);
+        Self::new(meter.clone(), Cable::Page(port::End::new(port, port::Role::Offers { rings }, meter)))
+    }
+
+    /// How frames go: `ring`, `port`, `broadcast`, `websocket`.
+    pub fn cable(&self) -> &'static str {
+        self.meter.cable()
+    }
+
+    /// A hand on the cable, if it is one within the page.
+    pub fn plug(&self) -> Option<Plug> {
+        match &self.cable {
+            Cable::Page(end) => Some(end.plug()),
+            _ => None,
+        }
     }
 
     pub(crate) fn meter(&self) -> &Rc<Meter> {
@@ -181,6 +264,7 @@ impl Interface {
 
     fn has_room(&self) -> bool {
         match &self.cable {
+            Cable::Page(end) => end.has_room(),
             Cable::Broadcast(lan) => lan.has_room(),
             Cable::WebSocket(relay) => relay.has_room(),
         }
@@ -201,6 +285,9 @@ impl Network for Interface {
     }
 
     fn try_send<R>(&self, length: usize, fill: impl FnOnce(&mut [u8]) -> R) -> Result<R, SendError> {
+        if self.meter.gone.get() {
+            return Err(SendError::Gone);
+        }
         if !(HEADER..=HEADER + MTU).contains(&length) {
             return Err(SendError::Length { asked: length, longest: HEADER + MTU });
         }
@@ -216,6 +303,7 @@ impl Network for Interface {
         let filled = fill(frame);
         let sent = up
             && match &self.cable {
+                Cable::Page(end) => end.send(frame),
                 Cable::Broadcast(lan) => lan.send(frame),
                 Cable::WebSocket(relay) => relay.send(frame),
             };
@@ -235,7 +323,7 @@ impl Network for Interface {
 
     async fn readable(&self) {
         poll_fn(|cx| {
-            if !self.meter.received.borrow().is_empty() {
+            if !self.meter.received.borrow().is_empty() || self.meter.gone.get() {
                 return Poll::Ready(());
             }
             self.meter.reader.replace(Some(cx.waker().clone()));
@@ -251,6 +339,7 @@ impl Network for Interface {
             }
             self.meter.writer.replace(Some(cx.waker().clone()));
             match &self.cable {
+                Cable::Page(end) => end.wake_when_there_is_room(),
                 Cable::Broadcast(lan) => lan.wake_when_there_is_room(),
                 Cable::WebSocket(relay) => relay.wake_when_there_is_room(),
             }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use mirage_sig::Link;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 use web_sys::{BinaryType, Event, MessageEvent, WebSocket};
 
 use super::{Meter, wake};
 use crate::describe::describe;
+use crate::spawn::detached;
 use crate::{random, sleep};
 
 /// The wait before the second attempt. It doubles with every failure, up to [`RETRY_MAX`], and each wait is between half and
@@ -95,7 +95,7 @@ impl Relay {
         if line.waiting_for_room.replace(true) {
             return;
         }
-        spawn_local(async move {
+        detached(Box::pin(async move {
             let mut wait = DRAIN_MIN;
             while !line.has_room() && !line.hung_up.get() {
                 sleep::delay(wait).await;
@@ -103,7 +103,7 @@ impl Relay {
             }
             line.waiting_for_room.set(false);
             wake(&line.meter.writer);
-        });
+        }));
     }
 }
 
@@ -125,12 +125,14 @@ impl Line {
         let line = Rc::downgrade(self);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Some(line) = line.upgrade() {
+                line.meter.enter();
                 line.meter.arrived(&event.data());
             }
         });
         let line = Rc::downgrade(self);
         let on_event = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             let Some(line) = line.upgrade() else { return };
+            line.meter.enter();
             match event.type_().as_str() {
                 "open" => line.opened(),
                 _ => line.closed(),
@@ -165,16 +167,17 @@ impl Line {
             log::warn!(target: "network", "{}: no connection to the relay. Is it running? Trying again until it answers", self.url);
         }
         let line = self.clone();
-        spawn_local(async move {
+        detached(Box::pin(async move {
             // The socket's handler is running; it must not be dropped before it has returned.
             let retry = line.retry.get();
             line.retry.set((retry * 2).min(RETRY_MAX));
             sleep::delay(jittered(retry)).await;
             line.retrying.set(false);
             if !line.hung_up.get() && line.connect().is_err() {
+                line.meter.enter();
                 line.meter.complain("nothing: the relay's address cannot be dialled any more");
             }
-        });
+        }));
     }
 }
 

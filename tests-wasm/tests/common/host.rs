@@ -50,7 +50,7 @@ async fn done(promise: Promise) -> Result<JsValue, String> {
 async fn lan() -> (Domain, Host) {
     let lan = nonce() as u16;
     let server = Domain::boot(SERVER, &format!("net=lan:{lan}&ipv4=10.0.0.2/24&name=server-{lan}"));
-    let host = done(Host::join(format!("net=lan:{lan}&ipv4=10.0.0.1/24"), None)).await.unwrap();
+    let host = done(Host::join(format!("net=lan:{lan}&ipv4=10.0.0.1/24"), None, None)).await.unwrap();
     (server, Host::try_from_js_value(host).unwrap())
 }
 
@@ -105,8 +105,8 @@ pub async fn a_host_talks_in_streams() {
 }
 
 pub async fn a_host_that_cannot_be() {
-    let wrong = done(Host::join("ipv4=10.0.0.1".into(), None)).await.unwrap_err();
+    let wrong = done(Host::join("ipv4=10.0.0.1".into(), None, None)).await.unwrap_err();
     assert!(wrong.contains("ipv4") && wrong.contains("10.0.0.2/24"), "{wrong}");
-    let wrong = done(Host::join("net=lan:x".into(), None)).await.unwrap_err();
+    let wrong = done(Host::join("net=lan:x".into(), None, None)).await.unwrap_err();
     assert!(wrong.contains("lan:0"), "{wrong}");
 }

@@ -2,8 +2,10 @@
 
 mod host;
 mod life;
+mod page;
 mod stacks;
 pub mod suites;
+mod switch;
 mod trouble;
 
 use std::cell::RefCell;
@@ -72,7 +74,33 @@ tests! {
         failed,
         logs,
     }
+    page::{
+        network_of_a_port,
+        network_of_a_ring,
+        nonsense_on_a_port,
+        nonsense_in_a_ring,
+        a_cable_that_ends,
+    }
+    switch::{
+        a_switch_disturbs_frames,
+        a_switch_pulls_cables,
+        a_switch_mirrors_frames,
+        a_switch_reaches_the_tabs,
+        a_switch_outlives_a_domain_that_is_cut_off,
+    }
     stacks::{
+        stack_of_a_port,
+        flows_of_a_port,
+        listeners_of_a_port,
+        udp_of_a_port,
+        stack_of_a_ring,
+        flows_of_a_ring,
+        listeners_of_a_ring,
+        udp_of_a_ring,
+        stack_of_a_switch,
+        flows_of_a_switch,
+        listeners_of_a_switch,
+        udp_of_a_switch,
         stack_of_tabs,
         flows_of_tabs,
         listeners_of_tabs,

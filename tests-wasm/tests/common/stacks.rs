@@ -10,7 +10,9 @@ use mirage_sig::{Failure, Flow as _, Listener, Platform, Read, Runtime, Spawn, S
 use mirage_tcpip::{Config, Flow, Tcpip};
 use platform_js::{Browser, Interface};
 
+use super::page::Cables;
 use super::suites::{Lan, Relay};
+use super::switch::Switched;
 use super::{Domain, holds, nonce};
 
 const LEFT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -64,12 +66,27 @@ impl<G: NetworkRig<Network = Interface, Error = Failure>> StackRig for Stacks<G>
     }
 }
 
-fn of_tabs() -> Option<Stacks<Lan>> {
+async fn of_a_port() -> Option<Stacks<Cables>> {
+    let platform = Domain::idle().platform();
+    Some(Stacks { cables: Cables::messages(), platform })
+}
+
+async fn of_a_ring() -> Option<Stacks<Cables>> {
+    let platform = Domain::idle().platform();
+    Some(Stacks { cables: Cables::rings("stacks").await?, platform })
+}
+
+async fn of_a_switch() -> Option<Stacks<Switched>> {
+    let platform = Domain::idle().platform();
+    Some(Stacks { cables: Switched::new(), platform })
+}
+
+async fn of_tabs() -> Option<Stacks<Lan>> {
     let platform = Domain::idle().platform();
     Some(Stacks { cables: Lan::new(&platform), platform })
 }
 
-fn of_a_relay() -> Option<Stacks<Relay>> {
+async fn of_a_relay() -> Option<Stacks<Relay>> {
     let platform = Domain::idle().platform();
     Some(Stacks { cables: Relay::new(&platform)?, platform })
 }
@@ -78,12 +95,12 @@ fn of_a_relay() -> Option<Stacks<Relay>> {
 macro_rules! suites {
     ($rig:ident: $stack:ident, $flows:ident, $listeners:ident, $udp:ident) => {
         pub async fn $stack() {
-            let Some(rig) = $rig() else { return };
+            let Some(rig) = $rig().await else { return };
             holds(stack::suite(&rig.platform, &rig).await);
         }
 
         pub async fn $flows() {
-            let Some(rig) = $rig() else { return };
+            let Some(rig) = $rig().await else { return };
             let verdict: Verdict = async {
                 let pairs = flow::TcpPairs::new(&rig.platform, &rig).await?;
                 flow::suite(&rig.platform, &pairs).await
@@ -93,17 +110,20 @@ macro_rules! suites {
         }
 
         pub async fn $listeners() {
-            let Some(rig) = $rig() else { return };
+            let Some(rig) = $rig().await else { return };
             holds(flow::listener_suite(&rig.platform, &rig).await);
         }
 
         pub async fn $udp() {
-            let Some(rig) = $rig() else { return };
+            let Some(rig) = $rig().await else { return };
             holds(udp::suite(&rig.platform, &rig).await);
         }
     };
 }
 
+suites!(of_a_port: stack_of_a_port, flows_of_a_port, listeners_of_a_port, udp_of_a_port);
+suites!(of_a_ring: stack_of_a_ring, flows_of_a_ring, listeners_of_a_ring, udp_of_a_ring);
+suites!(of_a_switch: stack_of_a_switch, flows_of_a_switch, listeners_of_a_switch, udp_of_a_switch);
 suites!(of_tabs: stack_of_tabs, flows_of_tabs, listeners_of_tabs, udp_of_tabs);
 suites!(of_a_relay: stack_of_a_relay, flows_of_a_relay, listeners_of_a_relay, udp_of_a_relay);
 

@@ -2,6 +2,14 @@ import type { NetworkStats } from 'platform-js';
 import type { Domain } from '../domain';
 import { bytes, duration } from '../format';
 
+/** How a domain's frames go. */
+const WAYS: Record<NetworkStats['cable'], string> = {
+  ring: 'to the page’s switch through shared memory',
+  port: 'to the page’s switch by messages',
+  broadcast: 'by BroadcastChannel',
+  websocket: 'by WebSocket',
+};
+
 /** What a domain owns and has done, as the rows of a description list. */
 export function factRows({ args, given, stats }: Domain): Array<[term: string, value: string]> {
   const rows: Array<[string, string]> = [['Arguments', args || 'none']];
@@ -15,7 +23,7 @@ export function factRows({ args, given, stats }: Domain): Array<[term: string, v
     ['Tasks', String(stats.tasks)],
     ['Console', withDropped(`${bytes(writtenBytes)} out, ${bytes(readBytes)} in`, droppedBytes, 'bytes')],
     ['Addresses', stats.addresses.join(', ') || 'none yet'],
-    ...stats.networks.map((network): [string, string] => [`Network ${network.name}`, frames(network)]),
+    ...stats.networks.map((network): [string, string] => [`Network ${network.name}`, `${frames(network)}, ${WAYS[network.cable]}`]),
   );
   return rows;
 }

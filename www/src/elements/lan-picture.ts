@@ -5,6 +5,8 @@ export interface PictureStation {
   /** Its name, or what it is. */
   name: string;
   kind: 'domain' | 'page' | 'other';
+  /** Its cable is out. */
+  unplugged: boolean;
   mac: string;
   addresses: readonly string[];
   sent: number;
@@ -12,9 +14,14 @@ export interface PictureStation {
 }
 
 /** Measures in pixels, as the letters are. */
-const BOX = { width: 196, height: 90, gap: 18, drop: 26 };
+const BOX = { width: 196, height: 90, gap: 18, drop: 30 };
+/** What fits into a box. */
+const LETTERS = 22;
 const LEFT = 18;
-const LABEL = 90;
+/** The switch, which is as wide as there is room. */
+const SWITCH = { height: 30, edge: 2, pad: 14 };
+/** How far a cable that is out still hangs down. */
+const STUB = 9;
 /** How long a station's cable stays lit after a frame. */
 const LIT_MS = 350;
 
@@ -27,29 +34,35 @@ interface Drawn {
   timer: number;
 }
 
-/** A LAN as a cable with a station on each tap, in as many rows as the width asks for. */
+/** A LAN as a switch with a station on each of its cables, in as many rows as the width asks for. */
 export class LanPicture {
   readonly #svg: SVGSVGElement;
-  readonly #trunk: SVGPathElement;
-  readonly #label: SVGTextElement;
+  readonly #trunk = make('path', 'trunk');
+  readonly #net = make('text', 'net');
+  readonly #faults = make('text', 'faults-now');
+  readonly #switch = make('rect', 'switch');
   readonly #drawn = new Map<string, Drawn>();
   #stations: PictureStation[] = [];
   #placed = '';
 
   constructor(svg: SVGSVGElement) {
     this.#svg = svg;
-    this.#trunk = make('path', 'trunk');
-    this.#trunk.ariaHidden = 'true';
-    this.#label = make('text', 'net');
-    this.#label.ariaHidden = 'true';
-    svg.append(this.#trunk, this.#label);
-    new ResizeObserver(() => this.draw(this.#stations)).observe(svg);
+    measure(this.#switch, { x: SWITCH.edge, y: SWITCH.edge, height: SWITCH.height, rx: 6 });
+    measure(this.#net, { x: SWITCH.pad, y: SWITCH.edge + 20 });
+    measure(this.#faults, { y: SWITCH.edge + 20 });
+    // The list is of stations; its name and the sliders tell the rest.
+    for (const part of [this.#trunk, this.#switch, this.#net, this.#faults]) {
+      part.ariaHidden = 'true';
+      svg.append(part);
+    }
+    new ResizeObserver(() => this.#place()).observe(svg);
   }
 
   /** Shows these, and lights the cables of those that sent or received since the last time. */
-  draw(stations: PictureStation[], net = this.#label.textContent): void {
+  draw(stations: PictureStation[], net: string, faults: string): void {
     this.#stations = stations;
-    if (this.#label.textContent !== net) this.#label.textContent = net;
+    setText(this.#net, `switch ${net}`);
+    setText(this.#faults, faults);
     for (const [mac, drawn] of this.#drawn) {
       if (stations.some((station) => station.mac === mac)) continue;
       drawn.group.remove();
@@ -77,16 +90,16 @@ export class LanPicture {
     this.#placed = placed;
     const rows = Math.max(1, Math.ceil(macs.length / columns));
     const rowHeight = BOX.height + BOX.drop + BOX.gap + 4;
-    const height = rows * rowHeight;
+    const top = SWITCH.edge + SWITCH.height;
+    const height = top + rows * rowHeight - BOX.gap;
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#svg.setAttribute('height', String(height));
-    const bus = (row: number) => row * rowHeight + 6;
-    // The network's name stands at the end of the last row, if there is room.
-    const last = LEFT + (macs.length - (rows - 1) * columns) * (BOX.width + BOX.gap);
-    measure(this.#label, { x: width - 6, y: bus(rows - 1) + 22 });
-    this.#label.style.display = width - last > LABEL ? '' : 'none';
-    const lines = Array.from({ length: rows }, (_, row) => `M4 ${bus(row)}H${width - 4}`);
-    this.#trunk.setAttribute('d', `${lines.join('')}M4 ${bus(0)}V${bus(rows - 1)}`);
+    this.#switch.setAttribute('width', String(width - 2 * SWITCH.edge));
+    this.#faults.setAttribute('x', String(width - SWITCH.pad));
+    const bus = (row: number) => top + row * rowHeight;
+    // From the switch down to the rows below.
+    const lines = Array.from({ length: rows - 1 }, (_, row) => `M5 ${bus(row + 1)}H${width - 5}`);
+    this.#trunk.setAttribute('d', rows > 1 ? `${lines.join('')}M5 ${top}V${bus(rows - 1)}` : '');
     macs.forEach((mac, index) => {
       const [row, column] = [Math.floor(index / columns), index % columns];
       const group = this.#drawn.get(mac)?.group;
@@ -114,16 +127,20 @@ function newStation(): Drawn {
 }
 
 function fill(drawn: Drawn, station: PictureStation): void {
-  const { name, kind, mac, addresses, sent, received } = station;
+  const { name, kind, mac, addresses, sent, received, unplugged } = station;
   // Boxes are narrow: the first address is drawn, and all are read.
-  const shown = [name.length > 22 ? `${name.slice(0, 21)}…` : name, short(addresses), mac, `${sent} sent, ${received} received`];
+  const counts = `${sent} sent, ${received} received`;
+  const shown = [name.length > LETTERS ? `${name.slice(0, LETTERS - 1)}…` : name, short(addresses), mac, unplugged ? 'unplugged' : counts];
   shown.forEach((text, index) => {
     const line = drawn.lines[index];
-    if (line && line.textContent !== text) line.textContent = text;
+    if (line) setText(line, text);
   });
   drawn.group.dataset['kind'] = kind;
+  drawn.group.classList.toggle('out', unplugged);
+  drawn.cable.setAttribute('y2', String(unplugged ? STUB : BOX.drop));
   const heard = addresses.join(', ') || 'no address heard';
-  drawn.group.ariaLabel = `${name}: ${heard}, ${mac}, ${sent} frames sent, ${received} received`;
+  const out = unplugged ? ', unplugged' : '';
+  drawn.group.ariaLabel = `${name}: ${heard}, ${mac}, ${sent} frames sent, ${received} received${out}`;
   const frames = sent + received;
   if (frames > drawn.frames) {
     drawn.group.classList.add('lit');
@@ -136,7 +153,11 @@ function fill(drawn: Drawn, station: PictureStation): void {
 function short(addresses: readonly string[]): string {
   const first = addresses.find((address) => address.includes('.')) ?? addresses[0];
   if (first === undefined) return 'no address heard';
-  return first.length > 24 ? `${first.slice(0, 23)}…` : first;
+  return first.length > LETTERS ? `${first.slice(0, LETTERS - 1)}…` : first;
+}
+
+function setText(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 function make<K extends keyof SVGElementTagNameMap>(tag: K, name: string): SVGElementTagNameMap[K] {

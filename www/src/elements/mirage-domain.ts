@@ -78,6 +78,7 @@ export class MirageDomain extends HTMLElement {
     const on = (name: string, act: () => void) => this.#button(name).addEventListener('click', act);
     on('pause', () => (domain.state === 'paused' ? domain.resume() : domain.pause()));
     on('reset', () => domain.reset());
+    on('unplug', () => (domain.unplugged = !domain.unplugged));
     on('shutdown', () => domain.shutdown());
     on('destroy', () => domain.destroy());
     on('remove', () => this.dispatchEvent(new Event('remove')));
@@ -97,6 +98,9 @@ export class MirageDomain extends HTMLElement {
     const responsive = state === 'running' || state === 'paused';
     this.#button('pause').textContent = state === 'paused' ? 'Resume' : 'Pause';
     this.#enable('pause', responsive);
+    this.#button('unplug').textContent = domain.unplugged ? 'Plug in' : 'Unplug';
+    this.#button('unplug').title = `${domain.unplugged ? 'Puts' : 'Takes'} its network cable ${domain.unplugged ? 'back in' : 'out'}`;
+    this.#button('unplug').hidden = !domain.pluggable;
     this.#enable('shutdown', responsive);
     this.#enable('destroy', state !== 'destroyed');
     this.#button('remove').hidden = state !== 'destroyed';

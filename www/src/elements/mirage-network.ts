@@ -1,11 +1,13 @@
 import { captureFile } from 'platform-js';
 import { part } from '../dom';
 import { DEFAULT_NET, lanNumber } from '../network/address-plan';
+import { NO_FAULTS, type Switchboard } from '../network/switchboard';
 import { FrameFilter } from '../network/frame-filter';
 import { type Frame, FRAMES_MAX } from '../network/frame-log';
 import type { Hosts } from '../network/hosts';
 import { Sniffer } from '../network/sniffer';
 import type { Toolstack } from '../toolstack';
+import { FaultSliders, faultsText } from './fault-sliders';
 import { FrameDetail } from './frame-detail';
 import { FrameList } from './frame-list';
 import { LanPicture, type PictureStation } from './lan-picture';
@@ -14,18 +16,29 @@ import { LanPicture, type PictureStation } from './lan-picture';
 export class MirageNetwork extends HTMLElement {
   #toolstack: Toolstack | undefined;
   #hosts: Hosts | undefined;
+  #switchboard: Switchboard | undefined;
   readonly #sniffer = new Sniffer(() => this.#drawSoon());
   readonly #frames = new FrameFilter(this.#sniffer.log);
   #list: FrameList | undefined;
   #detail: FrameDetail | undefined;
   #picture: LanPicture | undefined;
+  #sliders: FaultSliders | undefined;
   #drawing = 0;
   #paused = false;
   #startMs: number | undefined;
 
-  connect(toolstack: Toolstack, hosts: Hosts): void {
+  connect(toolstack: Toolstack, hosts: Hosts, switchboard: Switchboard): void {
     this.#toolstack = toolstack;
     this.#hosts = hosts;
+    this.#switchboard = switchboard;
+    this.#sniffer.switchboard = switchboard;
+    this.#sliders = new FaultSliders(part(this, 'faults', HTMLElement), switchboard, () => this.#drawSoon());
+    this.#sliders.show(this.#net);
+    switchboard.trouble = (why) => {
+      const trouble = part(this, 'trouble', HTMLElement);
+      setText(trouble, `The page’s switch has failed: ${why}. Domains of this page hear nothing more. Reload the page.`);
+      trouble.hidden = false;
+    };
     const box = part(this, 'frames', HTMLElement);
     this.#list = new FrameList(box, this.#frames, (frame) => this.#show(frame));
     this.#detail = new FrameDetail(part(this, 'layers', HTMLElement), part(this, 'bytes', HTMLElement));
@@ -51,6 +64,7 @@ export class MirageNetwork extends HTMLElement {
     part(this, 'which', HTMLSelectElement).addEventListener('change', () => {
       this.#clear();
       this.#listen();
+      this.#sliders?.show(this.#net);
     });
     const filter = part(this, 'filter', HTMLInputElement);
     filter.addEventListener('input', () => {
@@ -75,8 +89,7 @@ export class MirageNetwork extends HTMLElement {
   }
 
   #listen(): void {
-    const lan = lanNumber(this.#net);
-    if (this.#open && !this.#paused && lan !== undefined) this.#sniffer.listen(lan);
+    if (this.#open && !this.#paused) this.#sniffer.listen(this.#net);
     else this.#sniffer.stop();
     part(this, 'pause', HTMLButtonElement).textContent = this.#paused ? 'Resume' : 'Pause';
     this.#drawSoon();
@@ -104,13 +117,15 @@ export class MirageNetwork extends HTMLElement {
     this.#list.startMs = this.#startMs ?? 0;
     this.#list.draw(gone);
     this.#showNets();
-    this.#picture?.draw(this.#stations(), this.#net);
+    this.#picture?.draw(this.#stations(), this.#net, faultsText(this.#switchboard?.faultsOf(this.#net) ?? NO_FAULTS));
     const count = this.#sniffer.log.size;
     const frames = `${count} ${count === 1 ? 'frame' : 'frames'}`;
     const shown = this.#frames.text === '' ? frames : `${this.#frames.length} of ${frames}`;
     const dropped = log.first > 0 ? `; the oldest ${log.first} are no longer kept` : '';
+    const { leftOut } = this.#sniffer;
+    const missed = leftOut > 0 ? `; ${leftOut} passed too fast to be listed` : '';
     const state = this.#paused ? '; paused' : '';
-    setText(part(this, 'count', HTMLElement), shown + dropped + state);
+    setText(part(this, 'count', HTMLElement), shown + dropped + missed + state);
     part(this, 'download', HTMLButtonElement).disabled = count === 0;
     part(this, 'clear', HTMLButtonElement).disabled = count === 0;
     part(this, 'quiet', HTMLElement).hidden = this.#frames.length > 0;
@@ -146,14 +161,14 @@ export class MirageNetwork extends HTMLElement {
       known.add(mac);
       const { sent = 0, received = 0 } = this.#sniffer.stations.get(mac) ?? {};
       const addresses = (domain.stats?.addresses ?? []).map((address) => address.split('/')[0] ?? '');
-      shown.push({ name: domain.name, kind: 'domain', mac, addresses, sent, received });
+      shown.push({ name: domain.name, kind: 'domain', mac, addresses, sent, received, unplugged: domain.pluggable && domain.unplugged });
     }
     const own = this.#hosts?.addressOn(net);
     const others = this.#sniffer.stations.all().filter(({ mac }) => !known.has(mac));
     const rank = ({ addresses }: { addresses: readonly string[] }) => (own !== undefined && addresses.includes(own) ? 0 : 1);
     for (const station of others.sort((a, b) => rank(a) - rank(b))) {
       const page = rank(station) === 0;
-      shown.push({ ...station, name: page ? 'this page' : 'another station', kind: page ? 'page' : 'other' });
+      shown.push({ ...station, name: page ? 'this page' : 'another station', kind: page ? 'page' : 'other', unplugged: false });
     }
     return shown;
   }

@@ -1,47 +1,80 @@
+import type { MirroredFrames } from 'platform-js';
 import { FrameLog } from './frame-log';
 import { Stations } from './stations';
+import type { Switchboard } from './switchboard';
 
-/** The channel of a LAN, as `platform-js` and v86 name it: each message is one Ethernet frame. */
-export function channelOf(lan: number): string {
-  return `v86-inbrowser-${lan}`;
-}
+/** How long the page looks at what it has before it takes more, in milliseconds: about a frame of the screen. */
+const REST_MS = 16;
 
-/** Listens to a LAN of this browser. It sends nothing, so nobody on the LAN notices. */
+/** What is before each mirrored frame: its time, and its length. */
+const TIME = 8;
+const LENGTH = 2;
+
+/** Looks on at a LAN of this browser: its switch in this page copies each frame that passes. Nobody on the LAN notices. */
 export class Sniffer {
   readonly log = new FrameLog();
   readonly stations = new Stations();
   readonly #heard: () => void;
-  #channel: BroadcastChannel | undefined;
+  #switchboard: Switchboard | undefined;
+  #net: string | undefined;
+  #port: MessagePort | undefined;
+  #leftOutBefore = 0;
+  #leftOut = 0;
 
-  /** `heard` is called for every frame: it should leave the work for later. */
+  /** `heard` is called for every batch of frames: it should leave the work for later. */
   constructor(heard: () => void) {
     this.#heard = heard;
   }
 
-  get listening(): boolean {
-    return this.#channel !== undefined;
+  set switchboard(switchboard: Switchboard) {
+    this.#switchboard = switchboard;
   }
 
-  listen(lan: number): void {
+  /** Frames that passed too fast to be copied. */
+  get leftOut(): number {
+    return this.#leftOutBefore + this.#leftOut;
+  }
+
+  listen(net: string): void {
+    if (this.#net === net) return;
     this.stop();
-    this.#channel = new BroadcastChannel(channelOf(lan));
-    this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => {
-      if (!(data instanceof Uint8Array)) return;
-      // A frame that was sent out of a larger buffer brings all of that buffer along.
-      const frame = data.byteLength === data.buffer.byteLength ? data : data.slice();
-      this.log.add(performance.timeOrigin + performance.now(), frame);
-      this.stations.learn(frame);
+    const port = this.#switchboard?.watch(net);
+    if (port === undefined) return;
+    this.#net = net;
+    this.#port = port;
+    port.onmessage = ({ data: [frames, leftOut] }: MessageEvent<MirroredFrames>) => {
+      this.#take(frames);
+      this.#leftOut = leftOut;
       this.#heard();
+      setTimeout(() => port.postMessage(null), REST_MS);
     };
   }
 
   stop(): void {
-    this.#channel?.close();
-    this.#channel = undefined;
+    if (this.#net !== undefined) this.#switchboard?.unwatch(this.#net);
+    this.#port?.close();
+    this.#net = undefined;
+    this.#port = undefined;
+    this.#leftOutBefore += this.#leftOut;
+    this.#leftOut = 0;
   }
 
   clear(): void {
     this.log.clear();
     this.stations.clear();
+    this.#leftOutBefore = -this.#leftOut;
+  }
+
+  #take(frames: ArrayBuffer): void {
+    const view = new DataView(frames);
+    for (let at = 0; at < frames.byteLength; ) {
+      const time = view.getFloat64(at, true);
+      const start = at + TIME + LENGTH;
+      at = start + view.getUint16(at + TIME, true);
+      // A copy of its own: a frame that is kept does not keep its neighbours.
+      const frame = new Uint8Array(frames.slice(start, at));
+      this.log.add(time, frame);
+      this.stations.learn(frame);
+    }
   }
 }
